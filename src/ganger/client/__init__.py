@@ -1,0 +1,1 @@
+"""What users import: clients, futures, the embedded cluster."""

@@ -1,0 +1,122 @@
+"""From a function and its arguments to a buffered entry: specs are made once, payloads pickled per call."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import pickle
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ganger.client.engine import Engine
+from ganger.client.functions import function_name, pack_function
+from ganger.client.future import Future, collector
+from ganger.client.options import Options, merge
+from ganger.client.pickling import by_value_needles, dumps_by_value, explain_failure
+from ganger.core.client import ClientSpec, Entry
+from ganger.errors import InvalidOption
+from ganger.protocol.options import SpecBody
+
+_dumps = pickle.dumps
+SPECS_MAX = 4096
+"""Functions that a client remembers by identity; beyond it the oldest is packed anew when it comes again."""
+
+
+class Calls:
+    """Makes entries for one engine.
+
+    Args:
+        engine: Where they go.
+        shares_path: Whether the workers import from the same places as this process.
+    """
+
+    def __init__(self, engine: Engine, shares_path: bool) -> None:
+        self.engine = engine
+        self.shares_path = shares_path
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._by_identity: dict[tuple[int, int], tuple[Any, Options, ClientSpec]] = {}
+        self._by_content: dict[tuple[bytes, str, bytes], ClientSpec] = {}
+
+    def spec(self, function: Callable[..., Any], options: Options) -> ClientSpec:
+        """The spec of a function under options, packed when it is first met.
+
+        Raises:
+            InvalidOption: Options that this function cannot have.
+            NotSerializable: The function cannot be pickled.
+        """
+        found = self._by_identity.get((id(function), id(options)))
+        if found is not None:
+            return found[2]
+        return self._make(function, options)
+
+    def _make(self, function: Callable[..., Any], given: Options) -> ClientSpec:
+        options = given
+        inner: Callable[..., Any] = function
+        decorated = getattr(function, "ganger_options", None)
+        if isinstance(decorated, dict):
+            inner = function.__wrapped__  # type: ignore[attr-defined]
+            options = merge(Options(), decorated) if given == Options() else merge(given, decorated)
+        body = pack_function(inner, shares_path=self.shares_path)
+        if options.task.concurrency > 1 and not inspect.iscoroutinefunction(inspect.unwrap(inner)):
+            raise InvalidOption(
+                f"concurrency {options.task.concurrency} needs an async function, {function_name(inner)} is not one",
+                hint="write it with async def, or leave concurrency out",
+            )
+        name = options.name or function_name(inner)
+        with self._lock:
+            content = (body.digest, name, _dumps(options.task))
+            spec = self._by_content.get(content)
+            if spec is None:
+                number = next(self._numbers)
+                spec = ClientSpec(number, body, SpecBody(number, body.digest, name, options.task))
+                self._by_content[content] = spec
+            if len(self._by_identity) >= SPECS_MAX:
+                del self._by_identity[next(iter(self._by_identity))]
+            self._by_identity[id(function), id(given)] = (function, given, spec)
+        return spec
+
+    def entry(self, spec: ClientSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
+        """One call.
+
+        Raises:
+            NotSerializable: An argument cannot be pickled; says which, and where in it.
+            InvalidOption: The arguments are longer than a message may be.
+        """
+        found = collector.found = []
+        try:
+            payload = _dumps((args, kwargs), 5)
+            for needle in by_value_needles():
+                if needle in payload:
+                    raise _ByValue
+        except Exception:
+            found = collector.found = []
+            payload = self._slowly(spec, args, kwargs)
+        finally:
+            collector.found = None
+        limit = self.engine.payload_bytes_max
+        if limit and len(payload) > limit:
+            raise InvalidOption(
+                f"the arguments of {spec.name} take {len(payload):,} bytes, more than payload_bytes_max ({limit:,})",
+                hint="write them to a file or a store that the workers can read, and pass its name",
+            )
+        return spec, payload, Future(self.engine, spec.name), found or None
+
+    def _slowly(self, spec: ClientSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+        """By value, where the C pickler failed or would pickle what cannot be found elsewhere."""
+        try:
+            return dumps_by_value((args, kwargs))
+        except Exception as error:
+            if isinstance(error, InvalidOption):
+                raise
+            names = {f"{position} of {spec.name}": value for position, value in enumerate(args)}
+            names |= {f"{name!r} of {spec.name}": value for name, value in kwargs.items()}
+            collector.found = []
+            raise explain_failure("argument", names, error) from error
+
+
+class _ByValue(Exception):
+    """The payload mentions something that only travels by value."""
+
+

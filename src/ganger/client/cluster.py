@@ -1,0 +1,228 @@
+"""The embedded cluster: a host process with a master and workers, which lives and dies with this program."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import msgpack
+
+from ganger import config, errors
+from ganger.client.calls import Calls
+from ganger.client.client import Client
+from ganger.client.engine import Engine
+from ganger.client.options import parse_bytes
+from ganger.errors import ClusterClosed, InvalidOption
+from ganger.net.address import Endpoint
+from ganger.protocol.framing import FrameParser, frame
+from ganger.runtime.environment import runtime_of_this_process
+
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 10.0
+STATUS_BYTES_MAX = 1 << 20
+
+
+class Cluster(Client):
+    """A cluster of this program's own: a client whose master and workers are its child processes.
+
+    Args:
+        slots: Tasks that run at a time on each worker; by default this machine's cores, shared out.
+        workers: How many workers.
+        preload: ``module:function`` that each executor calls once before its first task.
+        resources: What each worker offers besides slots, by name; ``memory`` and ``gpu`` have a meaning.
+        journal: A folder for a durable journal; None keeps nothing.
+        settings: Limits by section, such as ``{"worker": {"executor_tasks_max": 100}}``.
+
+    Raises:
+        InvalidOption: An argument that cannot be meant.
+        PreloadFailed: The preload function raised.
+    """
+
+    def __init__(
+        self,
+        slots: int | None = None,
+        workers: int = 1,
+        *,
+        preload: str = "",
+        resources: Mapping[str, float | str] | None = None,
+        journal: str | os.PathLike[str] | None = None,
+        settings: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> None:
+        _check_counts(slots, workers, preload)
+        sections = dict(settings or {})
+        self._host = _Host(
+            slots or max(1, _cores() // workers), workers, preload, dict(resources or {}), journal, sections
+        )
+        client_settings = config.load(config.ClientSettings, sections.get("client"))
+        engine = Engine(
+            (Endpoint(path=self._host.socket_path),),
+            client_settings,
+            runtime_of_this_process(),
+            None,
+            config.MasterSettings().frame_bytes_max,
+            self._host.ended,
+        )
+        engine.start()
+        super().__init__(engine, Calls(engine, shares_path=True))
+        try:
+            self._host.wait_ready(workers_too=bool(preload))
+            engine.wait_connected(client_settings.connect_timeout_s)
+        except BaseException:
+            self.close()
+            raise
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """Ends the session and every process of the cluster. Closing twice does nothing."""
+        super().close()
+        self._host.close()
+        atexit.unregister(self.close)
+
+
+class _Host:
+    """The host process, as the client sees it."""
+
+    def __init__(
+        self,
+        slots: int,
+        workers: int,
+        preload: str,
+        resources: dict[str, Any],
+        journal: str | os.PathLike[str] | None,
+        sections: dict[str, Mapping[str, object]],
+    ) -> None:
+        self.folder = tempfile.mkdtemp(prefix="ganger-", dir=os.environ.get("XDG_RUNTIME_DIR") or None)
+        self.socket_path = str(Path(self.folder) / "master")
+        self.workers = workers
+        self._parser = FrameParser(STATUS_BYTES_MAX)
+        self._ready: set[str] = set()
+        plan = _plan(self, slots, preload, resources, journal, sections)
+        self._status, status_end = os.pipe()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "ganger.host", str(status_end)],
+            stdin=subprocess.PIPE,
+            pass_fds=[status_end],
+            start_new_session=True,
+            env=_environment(),
+        )
+        os.close(status_end)
+        os.register_at_fork(after_in_child=self._let_go)
+        body = frame(msgpack.encode(plan))
+        if self.process.stdin is not None:
+            self.process.stdin.write(body)
+            self.process.stdin.flush()
+
+    def _let_go(self) -> None:
+        """In a forked child: its copy of the lifeline must not keep the cluster alive."""
+        if self.process.stdin is not None:
+            with contextlib.suppress(OSError):
+                os.close(self.process.stdin.fileno())
+
+    def ended(self) -> str:
+        """Why the cluster has ended, or nothing."""
+        code = self.process.poll()
+        return "" if code is None else f"the embedded cluster has ended (its host exited with code {code})"
+
+    def wait_ready(self, *, workers_too: bool) -> None:
+        """Waits until the master serves, and the workers where that was asked for."""
+        deadline_s = time.monotonic() + START_TIMEOUT_S
+        needed = 1 + (self.workers if workers_too else 0)
+        while len(self._ready) < needed:
+            readable, _, _ = select.select([self._status], [], [], max(0.0, deadline_s - time.monotonic()))
+            data = os.read(self._status, STATUS_BYTES_MAX) if readable else b""
+            if not data:
+                raise ClusterClosed("the embedded cluster did not start", hint="what it wrote to stderr says why")
+            for part in self._parser.feed(data):
+                self._on_status(msgpack.decode(part))
+
+    def _on_status(self, status: dict[str, Any]) -> None:
+        if status["ready"]:
+            self._ready.add(status["name"])
+            return
+        kind = getattr(errors, status["error"], ClusterClosed)
+        if not (isinstance(kind, type) and issubclass(kind, errors.GangerError)):
+            kind = ClusterClosed
+        raise kind(status["message"], hint=status["hint"])
+
+    def close(self) -> None:
+        """Ends the host: its lifeline closes, it ends the others, and the folder goes."""
+        if self._status < 0:
+            return
+        if self.process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.close()
+        try:
+            self.process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+        os.close(self._status)
+        self._status = -1
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _plan(
+    host: _Host,
+    slots: int,
+    preload: str,
+    resources: dict[str, Any],
+    journal: str | os.PathLike[str] | None,
+    sections: Mapping[str, Mapping[str, object]],
+) -> dict[str, object]:
+    """The host's plan, as plain data: the client does not import the host."""
+    offered = {name: parse_bytes(amount, f"resource {name}") for name, amount in resources.items()}
+    worker_settings = config.load(config.WorkerSettings, sections.get("worker"))
+    master_settings = config.load(config.MasterSettings, sections.get("master"))
+    worker = {
+        "join": f"unix:{host.socket_path}",
+        "slots": slots,
+        "resources": offered,
+        "preload": preload,
+        "paths": [path or os.getcwd() for path in sys.path],
+        "frame_bytes_max": master_settings.frame_bytes_max,
+        "settings": worker_settings,
+    }
+    return {
+        "master": {
+            "listen": [f"unix:{host.socket_path}"],
+            "journal": os.fspath(journal) if journal is not None else "",
+            "settings": master_settings,
+            "journal_settings": config.load(config.JournalSettings, sections.get("journal")),
+        },
+        "workers": [{**worker, "name": f"worker-{number}"} for number in range(1, host.workers + 1)],
+        "folder": host.folder,
+    }
+
+
+def _environment() -> dict[str, str]:
+    """The child finds ganger where this process found it."""
+    environment = dict(os.environ)
+    root = str(Path(__file__).parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+    return environment
+
+
+def _cores() -> int:
+    affinity: Callable[[int], Sequence[int] | set[int]] | None = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def _check_counts(slots: int | None, workers: int, preload: str) -> None:
+    for label, value in (("slots", slots), ("workers", workers)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise InvalidOption(f"{label} must be a whole number of at least 1, it is {value!r}")
+    if preload and ":" not in preload:
+        raise InvalidOption(f"preload {preload!r} is not of the form module:function")
+
+

@@ -1,0 +1,499 @@
+"""The connection's thread: one event loop per client, whoever calls, from whatever thread or loop.
+
+Callers append to a deque and wake the loop; the loop numbers, sends, resends and completes futures.
+Nothing that a user wrote runs on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import os
+import queue
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import uvloop
+
+from ganger.client.future import CANCELLED, FAILED, KEPT, SUCCEEDED, Future, Hold
+from ganger.config import ClientSettings
+from ganger.core.client import ClientCore, Entry, Failed, Refusal, Succeeded, Turned
+from ganger.errors import ClusterClosed, ForkedClient, GangerError, MasterUnreachable, Refused, SubmissionRefused
+from ganger.net.address import Endpoint
+from ganger.net.endpoints import connect
+from ganger.net.link import Link
+from ganger.protocol.codec import decode_to_client, encode
+from ganger.protocol.messages import (
+    Accepted,
+    Answer,
+    Cancel,
+    Cancelled,
+    Challenge,
+    Failures,
+    Fetch,
+    Goodbye,
+    Kept,
+    Notice,
+    Ping,
+    Refusal as GateRefusal,
+    Rejected,
+    Results,
+    Running,
+    Runtime,
+    Welcome,
+)
+from ganger.security.handshake import Greeting, refused
+
+logger = logging.getLogger("ganger")
+
+RECONNECT_FIRST_S = 0.01
+LARGE_BYTES = 4096
+"""Payloads from this size on are counted in bytes, not only in number, while they are buffered."""
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+class Engine:
+    """One session with a cluster.
+
+    Args:
+        endpoints: Where masters may be.
+        settings: Limits and defaults.
+        runtime: What this process runs on.
+        secret: For masters over TCP.
+        frame_bytes_max: The longest message.
+        ended: Says why the cluster is gone for good, if it is (an embedded one), else "".
+    """
+
+    def __init__(
+        self,
+        endpoints: tuple[Endpoint, ...],
+        settings: ClientSettings,
+        runtime: Runtime,
+        secret: bytes | None,
+        frame_bytes_max: int,
+        ended: Callable[[], str] = lambda: "",
+    ) -> None:
+        self.endpoints = endpoints
+        self.settings = settings
+        self.runtime = runtime
+        self.secret = secret
+        self.frame_bytes_max = frame_bytes_max
+        self.ended = ended
+        self.core = ClientCore(settings)
+        self.key = os.urandom(16)
+        self.epoch_seen = 0
+        self.master: Runtime | None = None
+        self.payload_bytes_max = 0
+        self.outbox: deque[Entry] = deque()
+        self._dropped: deque[int] = deque()
+        self._room = threading.Condition()
+        self._large_bytes = 0
+        self._unusable: GangerError | None = None
+        self._flush_queued = False
+        self._socket: Link | None = None
+        self._link: Link | None = None
+        self._requests: dict[int, concurrent.futures.Future[bytes]] = {}
+        self._request_count = 0
+        self._first = concurrent.futures.Future[None]()
+        self._lost = asyncio.Event()
+        self._callbacks: queue.SimpleQueue[Callable[[], object] | None] | None = None
+        self._callback_lock = threading.Lock()
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Results: lambda message: self._succeed(self.core.on_results(message)),
+            Accepted: self._on_accepted,
+            Failures: lambda message: [self._fail(each) for each in self.core.on_failures(message)],
+            Kept: lambda message: self._turn(self.core.on_turned(message)),
+            Cancelled: lambda message: self._turn(self.core.on_turned(message)),
+            Running: lambda message: self._turn(self.core.on_running(message)),
+            Rejected: lambda message: self._refuse(self.core.on_rejected(message)),
+            Notice: lambda message: logger.warning("%s (%s)", message.text, message.hint),
+            Answer: self._on_answer,
+        }
+        self._loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="ganger-client", daemon=True)
+        _engines.add(self)
+
+    # --- life ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Starts the thread; `wait_connected` says when a master has answered."""
+        self._thread.start()
+
+    def wait_connected(self, timeout_s: float) -> None:
+        """Waits for the first welcome.
+
+        Raises:
+            MasterUnreachable: None came in time.
+            Refused: The master turned this client away.
+        """
+        try:
+            self._first.result(timeout_s)
+        except concurrent.futures.TimeoutError:
+            self.close()
+            places = ", ".join(map(str, self.endpoints))
+            raise MasterUnreachable(
+                f"no master answered at {places} within {timeout_s:g} s",
+                hint="is it running there? see: ganger status --address ADDRESS",
+            ) from None
+        except GangerError:
+            self.close()
+            raise
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Closes the session; futures that are pending fail."""
+        if self._unusable is not None and not self._thread.is_alive():
+            return
+        self._make_unusable(ClusterClosed("the client was closed"))
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._loop.call_soon_threadsafe(self._say_goodbye)
+            self._thread.join(timeout_s)
+        if self._callbacks is not None:
+            self._callbacks.put(None)
+
+    def _say_goodbye(self) -> None:
+        if self._link is not None:
+            self._flush()
+            self._link.send(encode(Goodbye()))
+            self._link.close()
+        self._abandon(self._unusable or ClusterClosed("the client was closed"))
+        self._loop.call_soon(self._loop.stop)
+
+    def _make_unusable(self, error: GangerError) -> None:
+        if self._unusable is None:
+            self._unusable = error
+        with self._room:
+            self._room.notify_all()
+
+    def check_usable(self) -> None:
+        """Raises what makes this client unusable, if anything does.
+
+        Raises:
+            ClusterClosed: It was closed, or its cluster has ended.
+            ForkedClient: It was inherited through fork().
+        """
+        if self._unusable is not None:
+            raise type(self._unusable)(self._unusable.message, hint=self._unusable.hint)
+
+    def forked(self) -> None:
+        """In a forked child: nothing of this works here."""
+        self._unusable = ForkedClient(
+            "this client belongs to the parent process and does not survive fork()",
+            hint="make a new one in the child: ganger.connect(...)",
+        )
+        self._room = threading.Condition()
+
+    def _abandon(self, error: GangerError) -> None:
+        """Every future that is pending fails."""
+        handles = [*self.core.pending.values(), *(entry[2] for entry in self.outbox)]
+        self.core.pending.clear()
+        self.outbox.clear()
+        for handle in handles:
+            _future(handle).finish(FAILED, (error, 0))
+        for request in self._requests.values():
+            request.set_exception(error)
+        self._requests.clear()
+        if not self._first.done():
+            self._first.set_exception(error)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.create_task(self._stay_connected())
+        self._loop.create_task(self._ping())
+        try:
+            self._loop.run_forever()
+        finally:
+            tasks = asyncio.all_tasks(self._loop)
+            for task in tasks:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            self._loop.close()
+
+    # --- from any thread -------------------------------------------------------------------------
+
+    def submit(self, entry: Entry) -> None:
+        """Buffers a call; blocks while too many are buffered."""
+        if self._unusable is not None:
+            self.check_usable()
+        outbox = self.outbox
+        size = len(entry[1])
+        if size >= LARGE_BYTES or len(outbox) >= self.settings.buffered_tasks_max:
+            self._wait_for_room(size)
+        outbox.append(entry)
+        if not self._flush_queued:
+            self._flush_queued = True
+            self._loop.call_soon_threadsafe(self._flush)
+
+    def submit_all(self, entries: Iterable[Entry]) -> None:
+        """Buffers calls."""
+        for entry in entries:
+            self.submit(entry)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a call can be buffered without waiting."""
+        settings = self.settings
+        return len(self.outbox) < settings.buffered_tasks_max and self._large_bytes < settings.buffered_bytes_max
+
+    def _wait_for_room(self, size: int) -> None:
+        with self._room:
+            while not self.has_room and self._unusable is None:
+                self._wake()
+                self._room.wait(0.1)
+            if size >= LARGE_BYTES:
+                self._large_bytes += size
+        self.check_usable()
+
+    def _wake(self) -> None:
+        if not self._flush_queued:
+            self._flush_queued = True
+            self._loop.call_soon_threadsafe(self._flush)
+
+    def cancel(self, futures: list[Future[Any]]) -> bool:
+        """Cancels tasks. Returns False if all of them had ended already."""
+        self.check_usable()
+        answer = concurrent.futures.Future[bool]()
+        self._loop.call_soon_threadsafe(self._cancel, futures, answer)
+        return answer.result()
+
+    def fetch(self, future: Future[Any]) -> None:
+        """Asks for a result that is kept at the master."""
+        self._loop.call_soon_threadsafe(self._fetch, future)
+
+    def request(self, make: Callable[[int], object]) -> concurrent.futures.Future[bytes]:
+        """Sends a message that is answered; `make` gets the request's number."""
+        self.check_usable()
+        answer = concurrent.futures.Future[bytes]()
+        self._loop.call_soon_threadsafe(self._request, make, answer)
+        return answer
+
+    def drop(self, sequence: int) -> None:
+        """A future whose result was held is gone."""
+        self._dropped.append(sequence)
+
+    def run_callback(self, callback: Callable[[Any], object], future: Future[Any]) -> None:
+        """Runs a user's callback in the thread kept for them."""
+        with self._callback_lock:
+            if self._callbacks is None:
+                self._callbacks = queue.SimpleQueue()
+                threading.Thread(
+                    target=_run_callbacks, args=(self._callbacks,), name="ganger-callbacks", daemon=True
+                ).start()
+        self._callbacks.put(lambda: callback(future))
+
+    # --- on the loop -----------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        self._flush_queued = False
+        link = self._link
+        if link is None:
+            return
+        outbox = self.outbox
+        if outbox:
+            for message in self.core.take(outbox):
+                link.send(encode(message))
+            if self._large_bytes or len(outbox) >= self.settings.buffered_tasks_max // 2:
+                self._make_room()
+        self._release(link)
+
+    def _make_room(self) -> None:
+        with self._room:
+            if not self.outbox:
+                self._large_bytes = 0
+            self._room.notify_all()
+
+    def _release(self, link: Link) -> None:
+        if self._dropped:
+            self.core.drop([self._dropped.popleft() for _ in range(len(self._dropped))])
+        release = self.core.take_releases()
+        if release is not None:
+            link.send(encode(release))
+
+    def _cancel(self, futures: list[Future[Any]], answer: concurrent.futures.Future[bool]) -> None:
+        reached = [future for future in futures if not future.done()]
+        self._flush()
+        sent = [future.sequence for future in reached if future.sequence >= 0]
+        if sent and self._link is not None:
+            self._link.send(encode(Cancel(sent)))
+        unsent = {id(future) for future in reached if future.sequence < 0}
+        if unsent:
+            kept = [entry for entry in self.outbox if id(entry[2]) not in unsent]
+            self.outbox.clear()
+            self.outbox.extend(kept)
+        for future in reached:
+            self.core.pending.pop(future.sequence, None)
+            future.hold(Hold(self.drop, future.sequence))
+            future.finish(CANCELLED, None)
+        answer.set_result(bool(reached))
+
+    def _fetch(self, future: Future[Any]) -> None:
+        self.core.refetch(future)
+        if self._link is not None:
+            self._link.send(encode(Fetch([future.sequence])))
+
+    def _request(self, make: Callable[[int], object], answer: concurrent.futures.Future[bytes]) -> None:
+        if self._link is None:
+            answer.set_exception(MasterUnreachable("the master is away at present", hint="try again in a moment"))
+            return
+        self._request_count += 1
+        self._requests[self._request_count] = answer
+        self._flush()
+        self._link.send(encode(make(self._request_count)))
+
+    # --- what the master says --------------------------------------------------------------------
+
+    def _on_body(self, link: Link, greeting: Greeting, endpoint: Endpoint, body: bytes | memoryview) -> None:
+        message = decode_to_client(body)
+        handler = self._handlers.get(type(message))
+        if handler is not None:
+            handler(message)
+            if not self._flush_queued:
+                self._flush_queued = True
+                self._loop.call_soon(self._flush)
+            return
+        try:
+            self._on_greeting(link, greeting, endpoint, message)
+        except Refused as error:
+            self._give_up(error)
+            link.abort(error.message)
+
+    def _on_greeting(self, link: Link, greeting: Greeting, endpoint: Endpoint, message: object) -> None:
+        if isinstance(message, Challenge):
+            link.send(encode(greeting.answer(message, self.epoch_seen, session=self.key)))
+        elif isinstance(message, GateRefusal):
+            raise refused(message)
+        elif isinstance(message, Welcome):
+            greeting.check(message, self.epoch_seen, over_tcp=not endpoint.path)
+            self._socket = self._link = link
+            self.epoch_seen = message.epoch
+            self.master = message.runtime
+            self.payload_bytes_max = message.payload_bytes_max
+            messages, lost = self.core.welcome(message)
+            for handle in lost:
+                error = ClusterClosed("the master was replaced by one that does not know this task")
+                _future(handle).finish(FAILED, (error, 0))
+            for each in messages:
+                link.send(encode(each))
+            if not self._first.done():
+                self._first.set_result(None)
+            self._flush()
+
+    def _succeed(self, outcome: Succeeded) -> None:
+        for handle, payload in zip(outcome.handles, outcome.payloads, strict=True):
+            future = _future(handle)
+            future._content = payload  # noqa: SLF001  (the hot loop; see Future.finish)
+            future._state = SUCCEEDED  # noqa: SLF001
+            if future._callbacks is not None:  # noqa: SLF001
+                future._notify()  # noqa: SLF001
+
+    def _fail(self, outcome: Failed) -> None:
+        future = _future(outcome.handle)
+        future.hold(Hold(self.drop, future.sequence))
+        future.finish(FAILED, (outcome.error, outcome.origin & ((1 << 40) - 1)))
+
+    def _turn(self, outcome: Turned) -> None:
+        for handle in outcome.handles:
+            future = _future(handle)
+            if outcome.state == "running":
+                future.runs()
+                continue
+            future.hold(Hold(self.drop, future.sequence))
+            future.finish(KEPT if outcome.state == "kept" else CANCELLED, None)
+
+    def _refuse(self, outcome: Refusal) -> None:
+        error = SubmissionRefused(f"the master refused the task: {outcome.reason}", hint=outcome.hint)
+        for handle in outcome.handles:
+            _future(handle).finish(FAILED, (error, 0))
+
+    def _on_accepted(self, message: Accepted) -> None:
+        self.core.on_accepted(message)
+
+    def _on_answer(self, message: Answer) -> None:
+        answer = self._requests.pop(message.request, None)
+        if answer is None:
+            return
+        if message.error:
+            text, _, hint = message.error.partition("\nhint: ")
+            answer.set_exception(Refused(text, hint=hint))
+        else:
+            answer.set_result(message.body)
+
+    # --- connection ------------------------------------------------------------------------------
+
+    async def _stay_connected(self) -> None:
+        delay_s, waited_s = 0.0, 0.0
+        while self._unusable is None:
+            await asyncio.sleep(delay_s)
+            waited_s += delay_s
+            delay_s = min(max(delay_s * 2, RECONNECT_FIRST_S), self.settings.reconnect_delay_max_s)
+            if why := self.ended():
+                self._give_up(ClusterClosed(why, hint="make a new ganger.Cluster"))
+                return
+            limit_s = self.settings.reconnect_timeout_s
+            if limit_s and waited_s > limit_s and self._first.done():
+                self._give_up(MasterUnreachable(f"the master did not come back within {limit_s:g} s"))
+                return
+            for endpoint in self.endpoints:
+                if await self._connect(endpoint):
+                    delay_s = waited_s = 0.0
+                    await self._lost.wait()
+
+    def _give_up(self, error: GangerError) -> None:
+        self._make_unusable(error)
+        self._abandon(error)
+
+    async def _connect(self, endpoint: Endpoint) -> bool:
+        greeting = Greeting("client", self.runtime, None if endpoint.path else self.secret)
+        self._lost.clear()
+
+        def on_body(link: Link, body: bytes | memoryview) -> None:
+            self._on_body(link, greeting, endpoint, body)
+
+        try:
+            self._socket = await connect(endpoint, lambda: Link(on_body, self._on_lost, self.frame_bytes_max))
+        except MasterUnreachable as error:
+            logger.debug("%s", error.message)
+            return False
+        return True
+
+    def _on_lost(self, link: Link, reason: str) -> None:
+        if link not in (self._socket, self._link):
+            return
+        self._socket = self._link = None
+        self._lost.set()
+        if self._unusable is None:
+            logger.info("lost the master (%s); connecting again", reason)
+        for request in self._requests.values():
+            request.set_exception(MasterUnreachable("the master went away before it answered", hint="try again"))
+        self._requests.clear()
+
+    async def _ping(self) -> None:
+        message = encode(Ping())
+        while True:
+            await asyncio.sleep(self.settings.ping_s)
+            if self._link is not None:
+                self._flush()
+                self._link.send(message)
+
+
+def _future(handle: object) -> Future[Any]:
+    return handle  # type: ignore[return-value]  # the core knows futures by the handle's interface only
+
+
+def _run_callbacks(callbacks: queue.SimpleQueue[Callable[[], object] | None]) -> None:
+    while (callback := callbacks.get()) is not None:
+        try:
+            callback()
+        except Exception:
+            logger.exception("a done callback raised")
+
+
+def _after_fork() -> None:
+    for engine in list(_engines):
+        engine.forked()
+
+
+os.register_at_fork(after_in_child=_after_fork)

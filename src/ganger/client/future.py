@@ -1,0 +1,270 @@
+"""A future of a task: a thin handle that the connection's thread completes and anyone may wait for.
+
+Futures are left out of cyclic garbage collection and hold as little as possible, so that a million
+of them cost a client neither time nor much memory. Values are unpickled when they are first asked
+for, by whoever asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import pickle
+import threading
+import time
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from msgspec import Struct
+
+from ganger.client.failures import rebuild_error
+from ganger.client.inputs import take_input
+from ganger.errors import InvalidOption, TaskCancelled
+
+if TYPE_CHECKING:
+    from ganger.client.engine import Engine
+
+T = TypeVar("T")
+
+PENDING, RUNNING, FETCHING, KEPT, SUCCEEDED, VALUE, FAILED, ERROR, CANCELLED = range(9)
+"""States in order: up to RUNNING the task has not ended, up to KEPT its value is not here."""
+_NAMES = ("pending", "running", *("finished",) * 4, "failed", "failed", "cancelled")
+_waiting_lock = threading.Lock()
+
+
+class Collector(threading.local):
+    """The futures met while arguments are pickled, per thread; None outside of a submit."""
+
+    found: list[Future[Any]] | None = None
+
+
+collector = Collector()
+
+
+class Hold:
+    """Keeps a result at the master as long as it lives; tells the engine when it dies."""
+
+    __slots__ = ("dropped", "sequence")
+
+    def __init__(self, dropped: Callable[[int], None], sequence: int) -> None:
+        self.dropped = dropped
+        self.sequence = sequence
+
+    def __del__(self) -> None:
+        self.dropped(self.sequence)
+
+
+class Future(Struct, Generic[T], gc=False, eq=False):
+    """The result of a task that was submitted.
+
+    Wait for it with `result`, `await` it, or hand it to another `submit` as (part of) an argument:
+    that task then runs when this one has succeeded, with its value. Dropping a future releases its
+    result and cancels nothing.
+    """
+
+    _engine: Engine
+    _name: str
+    _state: int = PENDING
+    _content: Any = None
+    _callbacks: list[Callable[[], None]] | None = None
+    sequence: int = -1
+    pins: int = 0
+    released: bool = False
+    _hold: Hold | None = None
+
+    # --- for users -------------------------------------------------------------------------------
+
+    def result(self, timeout: float | None = None) -> T:
+        """The value of the task, waiting for it if need be.
+
+        Args:
+            timeout: Seconds to wait; None for ever.
+
+        Raises:
+            TimeoutError: It was not there in time; the task goes on.
+            TaskCancelled: The task was cancelled.
+            Exception: Whatever the task raised, with the remote traceback as its cause.
+        """
+        state = self._state
+        if state != SUCCEEDED and state != VALUE:
+            self._wait(timeout)
+            if self._state >= FAILED:
+                raise self._error()
+        if self._state == SUCCEEDED:
+            self._open()
+        value: T = self._content
+        return value
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What the task raised, or None if it succeeded, waiting for it if need be.
+
+        Raises:
+            TimeoutError: It was not there in time.
+            TaskCancelled: The task was cancelled.
+        """
+        self._wait(timeout)
+        if self._state == CANCELLED:
+            raise self._error()
+        return self._error() if self._state >= FAILED else None
+
+    def done(self) -> bool:
+        """Whether the task has ended, in any way."""
+        return self._state > RUNNING
+
+    def running(self) -> bool:
+        """Whether the task is known to run. Tasks of a few milliseconds are never announced."""
+        return self._state == RUNNING
+
+    def cancelled(self) -> bool:
+        """Whether the task was cancelled."""
+        return self._state == CANCELLED
+
+    def cancel(self) -> bool:
+        """Cancels the task, ending it if it runs. Returns False if it had ended before."""
+        if self._state > RUNNING:
+            return self._state == CANCELLED
+        return self._engine.cancel([self])
+
+    def add_done_callback(self, callback: Callable[[Future[T]], object]) -> None:
+        """Has `callback(future)` called once the task has ended, in a thread of the client's own."""
+        self._engine.check_usable()
+        self.when_done(lambda: self._engine.run_callback(callback, self))
+
+    def __await__(self) -> Generator[Any, None, T]:
+        while self._state <= KEPT:
+            loop = asyncio.get_running_loop()
+            waiter: asyncio.Future[None] = loop.create_future()
+            self._ask()
+            self._engine.check_usable()
+            self._when(FETCHING, lambda loop=loop, waiter=waiter: _wake(loop, waiter))
+            yield from waiter
+        return self.result()
+
+    def __repr__(self) -> str:
+        ending = ""
+        if self._state == ERROR:
+            ending = f", {type(self._content).__name__}: {self._content}"
+        elif self._state == VALUE:
+            text = repr(self._content)
+            ending = f", {text if len(text) <= 60 else text[:57] + '...'}"
+        return f"<ganger.Future {self._name} {_NAMES[self._state]}{ending}>"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Within the arguments of a submit: the task's value, when that call runs. Nowhere else."""
+        found = collector.found
+        if found is None:
+            raise InvalidOption(
+                "a future can be pickled only as part of a task's arguments", hint="pass its result instead"
+            )
+        for position, future in enumerate(found):
+            if future is self:
+                return take_input, (position,)
+        self.pin()
+        if self.released and self._state in (SUCCEEDED, VALUE):
+            self.unpin()
+            content = self._content
+            return pickle.loads, (content if self._state == SUCCEEDED else pickle.dumps(content, 5),)
+        found.append(self)
+        return take_input, (len(found) - 1,)
+
+    # --- for the client --------------------------------------------------------------------------
+
+    def pin(self) -> None:
+        """A buffered call takes the result: it must not be released before that call is sent."""
+        with _waiting_lock:
+            self.pins += 1
+
+    def unpin(self) -> None:
+        """Takes one `pin` back."""
+        with _waiting_lock:
+            self.pins -= 1
+
+    def when_done(self, callback: Callable[[], None]) -> None:
+        """Calls back once the task has ended; at once if it has. The callback must be quick."""
+        self._when(RUNNING, callback)
+
+    def _when(self, past: int, callback: Callable[[], None]) -> None:
+        """Calls back on the next change of state, or at once if the state is past `past` already."""
+        with _waiting_lock:
+            if self._state <= past:
+                if self._callbacks is None:
+                    self._callbacks = [callback]
+                else:
+                    self._callbacks.append(callback)
+                return
+        callback()
+
+    def fetching(self) -> bool:
+        """A kept result is asked for. Returns False if somebody has asked already."""
+        with _waiting_lock:
+            asked = self._state == KEPT
+            if asked:
+                self._state = FETCHING
+        return asked
+
+    def runs(self) -> None:
+        """The task runs; called by the connection's thread only."""
+        if self._state == PENDING:
+            self._state = RUNNING
+
+    def finish(self, state: int, content: object) -> None:
+        """Completes it; called by the connection's thread only."""
+        self._content = content
+        self._state = state
+        if self._callbacks is not None:
+            self._notify()
+
+    def hold(self, hold: Hold) -> None:
+        """The result stays at the master as long as this future lives."""
+        self._hold = hold
+
+    def _notify(self) -> None:
+        with _waiting_lock:
+            callbacks, self._callbacks = self._callbacks, None
+        for callback in callbacks or ():
+            callback()
+
+    def _ask(self) -> None:
+        """A kept result is fetched when it is asked for."""
+        if self._state == KEPT and self.fetching():
+            self._engine.fetch(self)
+
+    def _wait(self, timeout: float | None) -> None:
+        deadline_s = None if timeout is None else time.monotonic() + timeout
+        while self._state <= KEPT:
+            self._ask()
+            self._engine.check_usable()
+            lock = threading.Lock()
+            lock.acquire()
+            self._when(FETCHING, lock.release)
+            left_s = -1.0 if deadline_s is None else max(0.0, deadline_s - time.monotonic())
+            if not lock.acquire(timeout=left_s):
+                raise TimeoutError(f"{self._name} has not ended within {timeout:g} s")
+
+    def _open(self) -> None:
+        """Unpickles the value."""
+        try:
+            self._content = pickle.loads(self._content)  # noqa: S301
+            self._state = VALUE
+        except Exception as error:
+            error.add_note(f"while the result of {self._name} was unpickled in the client")
+            raise
+
+    def _error(self) -> BaseException:
+        if self._state == CANCELLED:
+            return TaskCancelled(f"{self._name} was cancelled")
+        if self._state == FAILED:
+            error, origin = self._content
+            self._content = rebuild_error(error, self._name, origin if origin != self.sequence else None)
+            self._state = ERROR
+        found: BaseException = self._content
+        return found
+
+
+def _wake(loop: asyncio.AbstractEventLoop, waiter: asyncio.Future[None]) -> None:
+    """Wakes a coroutine from the connection's thread."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(lambda: None if waiter.done() else waiter.set_result(None))

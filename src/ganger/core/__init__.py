@@ -1,0 +1,1 @@
+"""Decisions, pure: events in, effects out. No clock, no input or output, no randomness, no logging."""

@@ -1,0 +1,254 @@
+"""The master's side of its clients: sessions, submissions, releases, credit.
+
+A client's numbers are kept as intervals, so a resend is recognised and not run twice. Credit is
+absolute ("you may go up to number n"), so that a lost or repeated message changes nothing.
+"""
+
+from __future__ import annotations
+
+from ganger.core.context import INFO, Context
+from ganger.core.delivery import Delivery
+from ganger.core.endings import Endings, unreleased
+from ganger.core.roster import NO_CONNECTION, Client
+from ganger.core.tasks import Session, Task
+from ganger.protocol.ids import ConnectionId, session_of, task_id
+from ganger.protocol.messages import (
+    Accepted,
+    Cancel,
+    Define,
+    Fetch,
+    Hello,
+    Notice,
+    Rejected,
+    Release,
+    Submit,
+    TaskGroup,
+)
+from ganger.protocol.records import (
+    ResultsReleased,
+    SessionClosed,
+    SessionOpened,
+    SpecsDefined,
+    TasksSubmitted,
+)
+
+
+class ClientDesk:
+    """Handles what clients say, and their silence."""
+
+    def __init__(self, context: Context, delivery: Delivery, endings: Endings) -> None:
+        self.context = context
+        self.delivery = delivery
+        self.endings = endings
+        self._starved: dict[int, None] = {}
+        self._check_at_ns: int | None = None
+
+    # --- sessions --------------------------------------------------------------------------------
+
+    def on_hello(self, connection: ConnectionId, hello: Hello, owner: str) -> tuple[Client, Session]:
+        """Opens the client's session, or resumes it. The shell answers with `Welcome` and then `resume`s."""
+        ledger = self.context.ledger
+        session = ledger.session_keys.get(hello.session)
+        if session is None:
+            number = ledger.sessions_opened + 1
+            self.context.record(SessionOpened(number, hello.session, owner, self.context.now.wall_ns))
+            session = ledger.sessions[number]
+        clients = self.context.roster.clients
+        before = clients.get(session.number)
+        if before is not None and before.connection != NO_CONNECTION:
+            self.context.close(before.connection)
+            self.context.roster.by_connection.pop(before.connection, None)
+        client = Client(session.number, connection, hello.runtime)
+        self.expect(client)
+        self.context.roster.by_connection[connection] = client
+        self._grant(client, session)
+        return client, session
+
+    def expect(self, client: Client) -> None:
+        """The client's silence counts from now."""
+        client.silent_since_ns = self.context.now.monotonic_ns
+        self.context.roster.clients[client.session] = client
+        if self._check_at_ns is None:
+            self._check_at_ns = client.silent_since_ns + self._timeout_ns
+
+    def resume(self, client: Client, session: Session) -> None:
+        """After the welcome: tells again what ended and was not released."""
+        pending = unreleased(session)
+        if pending:
+            self.delivery.resume(client, pending)
+
+    def on_disconnected(self, client: Client) -> None:
+        """The client may come back until its session times out."""
+        client.connection = NO_CONNECTION
+        client.silent_since_ns = self.context.now.monotonic_ns
+
+    def on_goodbye(self, client: Client) -> None:
+        """The client has left on purpose."""
+        self.context.roster.by_connection.pop(client.connection, None)
+        self.context.close(client.connection)
+        self._close_session(client, "closed")
+
+    def expire(self) -> None:
+        """Closes the sessions that have been silent too long. Looks at all only when one may have been."""
+        now_ns = self.context.now.monotonic_ns
+        if self._check_at_ns is None or now_ns < self._check_at_ns:
+            return
+        clients = self.context.roster.clients
+        for client in list(clients.values()):
+            if client.silent_since_ns + self._timeout_ns <= now_ns:
+                if client.connection != NO_CONNECTION:
+                    self.context.roster.by_connection.pop(client.connection, None)
+                    self.context.close(client.connection)
+                self._close_session(client, "fell silent")
+        silences = [client.silent_since_ns for client in clients.values()]
+        self._check_at_ns = min(silences) + self._timeout_ns if silences else None
+
+    @property
+    def _timeout_ns(self) -> int:
+        return int(self.context.settings.session_timeout_s * 1e9)
+
+    def next_deadline_ns(self) -> int | None:
+        """When a session may time out."""
+        return self._check_at_ns
+
+    def _close_session(self, client: Client, why: str) -> None:
+        self.context.roster.clients.pop(client.session, None)
+        self._starved.pop(client.session, None)
+        session = self.context.ledger.sessions.get(client.session)
+        if session is not None and not session.closed:
+            self.context.log(INFO, f"session {client.session} {why}")
+            self.context.record(SessionClosed(client.session))
+
+    # --- submissions -----------------------------------------------------------------------------
+
+    def on_define(self, client: Client, define: Define) -> None:
+        """Functions and specs. Repeated ones change nothing."""
+        session = self.context.ledger.session(client.session)
+        fresh = [spec for spec in define.specs if spec.id not in session.specs]
+        functions = [each for each in define.functions if each.digest not in self.context.ledger.functions]
+        if fresh or functions:
+            self.context.record(SpecsDefined(client.session, functions, fresh))
+        for spec in fresh:
+            self._warn_unplaceable(client, session, spec.id)
+
+    def _warn_unplaceable(self, client: Client, session: Session, number: int) -> None:
+        spec = session.specs[number]
+        workers = self.context.roster.workers.values()
+        if workers and not any(worker.can_ever_hold(spec.shape) for worker in workers):
+            wants = ", ".join(f"{name} {amount:g}" for name, amount in spec.options.resources.items())
+            pins = f" on {', '.join(spec.options.workers)}" if spec.options.workers else ""
+            text = f"no present worker can ever hold {spec.name} (it asks for {wants or 'one slot'}{pins})"
+            self.context.send(client.connection, Notice(text, "start a worker that offers this, or ask for less"))
+
+    def on_submit(self, client: Client, submit: Submit) -> None:
+        """Tasks. Those that were recorded before are acknowledged and not run again."""
+        session = self.context.ledger.session(client.session)
+        last = max((group.first + len(group.payloads) - 1 for group in submit.groups), default=-1)
+        groups = [part for group in submit.groups for part in self._fresh(session, group)]
+        if groups and not self.context.accepting:
+            self._reject(client, groups, "the journal's disk is full")
+            groups = []
+        groups = [group for group in groups if self._is_sound(client, session, group)]
+        if groups:
+            self.context.record(TasksSubmitted(client.session, groups))
+        self._grant(client, session)
+        self.context.send(client.connection, Accepted(last, client.credit_tasks, client.credit_bytes))
+
+    def _fresh(self, session: Session, group: TaskGroup) -> list[TaskGroup]:
+        first = group.first
+        last = first + len(group.payloads) - 1
+        if first > session.accepted.last or not session.accepted.overlap(first, last):
+            return [group]
+        parts = []
+        for low, high in session.accepted.missing(first, last):
+            cut = slice(low - first, high - first + 1)
+            inputs = group.inputs[cut] if group.inputs is not None else None
+            parts.append(TaskGroup(group.spec, low, group.payloads[cut], inputs))
+        return parts
+
+    def _is_sound(self, client: Client, session: Session, group: TaskGroup) -> bool:
+        """Refuses groups that the ledger could not hold: unknown spec or inputs, payloads over the limit."""
+        limit = self.context.settings.payload_bytes_max
+        if group.spec not in session.specs:
+            self._reject(client, [group], f"spec {group.spec} was never defined")
+        elif max(map(len, group.payloads), default=0) > limit:
+            self._reject(client, [group], f"an argument list is longer than payload_bytes_max ({limit:,} bytes)")
+        elif group.inputs is not None and not self._inputs_known(session, group):
+            self._reject(client, [group], "it depends on a task that is unknown or was released")
+        else:
+            return True
+        return False
+
+    def _inputs_known(self, session: Session, group: TaskGroup) -> bool:
+        inputs = group.inputs or []
+        if len(inputs) != len(group.payloads):
+            return False
+        base = task_id(session.number, group.first)
+        tasks = self.context.ledger.tasks
+        for offset, needed in enumerate(inputs):
+            for identifier in needed:
+                if session_of(identifier) != session.number:
+                    return False
+                if identifier not in tasks and not base <= identifier < base + offset:
+                    return False
+        return True
+
+    def _reject(self, client: Client, groups: list[TaskGroup], reason: str) -> None:
+        for group in groups:
+            last = group.first + len(group.payloads) - 1
+            hint = "submit again when there is room" if "full" in reason else ""
+            self.context.send(client.connection, Rejected(group.first, last, "refused", reason, hint))
+
+    def on_release(self, client: Client, release: Release) -> None:
+        """Results that the client has, or wants no longer."""
+        ledger = self.context.ledger
+        before = ledger.result_bytes
+        self.context.record(ResultsReleased(client.session, release.intervals), lazy=True)
+        client.window_bytes = max(0, client.window_bytes - (before - ledger.result_bytes))
+        if client.backlog:
+            self.delivery.drain(client)
+
+    def on_cancel(self, client: Client, cancel: Cancel) -> None:
+        """Ends tasks of this client."""
+        tasks = self.context.ledger.tasks
+        found = [tasks.get(task_id(client.session, sequence)) for sequence in cancel.sequences]
+        self.endings.cancel([task for task in found if task is not None])
+
+    def on_fetch(self, client: Client, fetch: Fetch) -> None:
+        """Results that were announced as kept."""
+        self.delivery.fetch(client, fetch.sequences)
+
+    def cancel_by_id(self, ids: list[int]) -> list[int]:
+        """Cancels tasks of any session; returns those that had not ended."""
+        tasks = self.context.ledger.tasks
+        found: list[Task] = [tasks[identifier] for identifier in ids if identifier in tasks]
+        unfinished = [task for task in found if task.state < 4]
+        self.endings.cancel(unfinished)
+        return [task.id for task in unfinished]
+
+    # --- credit ----------------------------------------------------------------------------------
+
+    def _grant(self, client: Client, session: Session) -> None:
+        """Extends the client's credit as far as the cluster has room."""
+        settings = self.context.settings
+        ledger = self.context.ledger
+        held_bytes = ledger.payload_bytes + ledger.result_bytes
+        if ledger.totals.unfinished < settings.queued_tasks_max and held_bytes < settings.queued_bytes_max:
+            client.credit_tasks = session.accepted.last + settings.session_credit_tasks
+            client.credit_bytes = session.payload_bytes + settings.session_credit_bytes
+            self._starved.pop(client.session, None)
+        else:
+            self._starved[client.session] = None
+
+    def feed_starved(self) -> None:
+        """Gives credit to clients that wait for it, once there is room."""
+        for number in list(self._starved):
+            client = self.context.roster.clients.get(number)
+            session = self.context.ledger.sessions.get(number)
+            if client is None or session is None:
+                self._starved.pop(number, None)
+                continue
+            self._grant(client, session)
+            if number not in self._starved:
+                through = session.accepted.last
+                self.context.send(client.connection, Accepted(through, client.credit_tasks, client.credit_bytes))

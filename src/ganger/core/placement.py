@@ -1,0 +1,179 @@
+"""Placement binds late: a ready task meets a worker only when that worker has room for it.
+
+Two ways lead to a worker. A worker that gained room is filled from the queues that found none. A
+queue that has not looked yet is spread over the open workers, least loaded first, in shares that
+are worth a message. So each step costs what it places, however many tasks and workers there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ganger.config import MasterSettings
+from ganger.core.ledger import Ledger
+from ganger.core.lifecycle import READY
+from ganger.core.roster import Roster, Worker
+from ganger.core.shapes import ReadyQueue
+from ganger.core.tasks import Spec
+from ganger.protocol.messages import AttemptGroup
+from ganger.protocol.records import TasksAssigned
+
+MISSES_MAX = 8
+"""Full workers that a queue looks at before it waits for one to gain room."""
+
+
+class Placed:
+    """What one placement decided: records in order, and the groups for each worker."""
+
+    __slots__ = ("groups", "records")
+
+    def __init__(self) -> None:
+        self.records: list[TasksAssigned] = []
+        self.groups: dict[str, list[AttemptGroup]] = {}
+
+
+class Placement:
+    """Chooses workers for ready tasks. Changes the ledger through records, the roster directly."""
+
+    def __init__(self, ledger: Ledger, roster: Roster, settings: MasterSettings) -> None:
+        self.ledger = ledger
+        self.roster = roster
+        self.settings = settings
+
+    def place(self, gained: Iterable[Worker]) -> Placed:
+        """Places what can be placed, given the workers whose room may have grown."""
+        placed = Placed()
+        for worker in gained:
+            if worker.takes_work:
+                self._fill(worker, placed)
+                self.roster.offer_room(worker)
+        for queue in list(self.ledger.ready):
+            if queue.tasks and not queue.blocked:
+                self._spread(queue, placed)
+        return placed
+
+    def has_unplaced(self) -> bool:
+        """Whether anything is ready."""
+        return any(queue.head() is not None for queue in self.ledger.ready)
+
+    def _fill(self, worker: Worker, placed: Placed) -> None:
+        if worker.reserved is not None:
+            if worker.reserved.head() is not None and not self._take(worker, worker.reserved, None, placed):
+                return
+            worker.reserved = None
+        for queue in list(self.ledger.ready):
+            if not queue.tasks or not queue.blocked:
+                continue
+            took = self._take(worker, queue, None, placed)
+            if queue.head() is None:
+                queue.blocked = False
+            elif took:
+                self.ledger.ready.rotate(queue)
+            elif queue.shape.slots > 1 and self._reserve(worker, queue):
+                return
+
+    def _reserve(self, worker: Worker, queue: ReadyQueue) -> bool:
+        """Wide tasks would starve behind single slots: one worker is kept free for each such queue."""
+        if not worker.can_ever_hold(queue.shape):
+            return False
+        if any(other.reserved is queue for other in self.roster.workers.values()):
+            return False
+        worker.reserved = queue
+        return True
+
+    def _spread(self, queue: ReadyQueue, placed: Placed) -> None:
+        if queue.shape.plain:
+            self._spread_plain(queue, placed)
+        else:
+            for worker in sorted(self._holders(queue), key=lambda each: each.score):
+                if queue.head() is None:
+                    break
+                if worker.takes_work and worker.reserved in (None, queue):
+                    self._take(worker, queue, None, placed)
+                    self.roster.offer_room(worker)
+        queue.blocked = queue.head() is not None
+
+    def _holders(self, queue: ReadyQueue) -> list[Worker]:
+        workers = self.roster.workers
+        named = queue.shape.workers
+        if named:
+            return [workers[name] for name in named if name in workers]
+        return list(workers.values())
+
+    def _spread_plain(self, queue: ReadyQueue, placed: Placed) -> None:
+        misses: list[Worker] = []
+        while (head := queue.head()) is not None and len(misses) < MISSES_MAX:
+            worker = self.roster.next_open()
+            if worker is None:
+                break
+            if worker.reserved is None and self._take(worker, queue, self._share(queue, head.spec), placed):
+                self.roster.offer_room(worker)
+            else:
+                misses.append(worker)
+        for worker in misses:
+            self.roster.offer_room(worker)
+
+    def _share(self, queue: ReadyQueue, spec: Spec) -> int:
+        """An even part of the queue, but no less than is worth a message."""
+        even = -(-len(queue.tasks) // max(1, len(self.roster.workers)))
+        worthwhile = int(self.settings.share_ns / spec.cost.mean_ns) if spec.cost.mean_ns else 1
+        return max(even, worthwhile, 1)
+
+    def _take(self, worker: Worker, queue: ReadyQueue, limit: int | None, placed: Placed) -> int:
+        """Gives the worker tasks from the queue while both last; returns how many."""
+        taken = 0
+        while limit is None or taken < limit:
+            head = queue.head()
+            if head is None:
+                break
+            spec = head.spec
+            room = worker.room(spec, queue.alone, self.settings)
+            if limit is not None:
+                room = min(room, limit - taken)
+            if room <= 0:
+                break
+            group, payload_bytes = self._cut(queue, spec, room, worker)
+            if not group.tasks:
+                break
+            record = TasksAssigned(worker.name, group.tasks)
+            self.ledger.apply(record)
+            worker.take(spec, group.tasks, payload_bytes)
+            placed.records.append(record)
+            placed.groups.setdefault(worker.name, []).append(group)
+            taken += len(group.tasks)
+        return taken
+
+    def _cut(self, queue: ReadyQueue, spec: Spec, room: int, worker: Worker) -> tuple[AttemptGroup, int]:
+        """The next tasks of one spec, up to `room` and the worker's credit in bytes."""
+        budget_bytes = self.settings.assigned_bytes_max - worker.assigned_bytes
+        tasks = queue.tasks
+        ids: list[int] = []
+        payloads: list[bytes] = []
+        attempts: list[int] = []
+        inputs: list[list[bytes]] = []
+        fresh = True
+        size = 0
+        while tasks and room:
+            task = tasks[0]
+            if task.state != READY:
+                tasks.popleft()
+                continue
+            if task.spec is not spec or (size >= budget_bytes and (ids or worker.assigned)):
+                break
+            tasks.popleft()
+            room -= 1
+            ids.append(task.id)
+            payloads.append(task.payload)
+            size += len(task.payload)
+            if task.attempt or task.inputs is not None or not fresh:
+                if fresh:
+                    fresh = False
+                    attempts = [1] * (len(ids) - 1)
+                    inputs = [[] for _ in attempts]
+                attempts.append(task.attempt + 1)
+                results = self.ledger.results_of(task.inputs or ())
+                size += sum(map(len, results))
+                inputs.append(results)
+        if fresh:
+            return AttemptGroup(spec.id, ids, payloads, None, None, queue.alone), size
+        return AttemptGroup(spec.id, ids, payloads, attempts, inputs, queue.alone), size

@@ -1,0 +1,122 @@
+"""One call: arguments in as bytes, outcome out as bytes; nothing that user code raises gets past it."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ganger.client.inputs import set_inputs
+from ganger.client.pickling import dumps
+from ganger.protocol.calls import EXIT, FAILURE, RETRYABLE, SUCCESS
+from ganger.protocol.options import SpecBody
+from ganger.protocol.outcome import ErrorInfo, encode_error
+
+_loads = pickle.loads
+_pickle = pickle.dumps
+_MAIN = b"__main__"
+
+
+class Call:
+    """A function ready to be called, with its spec's rules.
+
+    Attributes:
+        function: The user's function.
+        is_async: Whether calling it makes a coroutine for the executor's loop.
+        retry_on: Exceptions that its retry rule covers.
+        broken: The outcome of every call, where the function could not be loaded.
+    """
+
+    __slots__ = ("broken", "function", "is_async", "retry_on", "spec")
+
+    def __init__(self, spec: SpecBody, body: bytes) -> None:
+        self.spec = spec
+        self.function: Callable[..., Any] | None = None
+        self.retry_on: tuple[type[BaseException], ...] = (Exception,)
+        self.is_async = False
+        self.broken: tuple[int, bytes] | None = None
+        try:
+            self.function = _loads(body)
+            self.is_async = inspect.iscoroutinefunction(inspect.unwrap(self.function))
+            if spec.options.retry_on:
+                self.retry_on = _loads(spec.options.retry_on)
+        except BaseException as error:
+            note = f"while loading the function {spec.name} in the executor"
+            self.broken = FAILURE, describe(error, note)
+
+    def arguments(self, payload: bytes, inputs: Sequence[bytes] | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Positional and keyword arguments."""
+        if inputs:
+            set_inputs(inputs)
+        args, kwargs = _loads(payload)
+        return args, kwargs
+
+    def outcome(self, payload: bytes, inputs: Sequence[bytes] | None) -> tuple[int, bytes]:
+        """Calls the function. Returns the record's kind and its payload; never raises."""
+        if self.broken is not None or self.function is None:
+            return self.broken or (FAILURE, b"")
+        try:
+            if inputs:
+                set_inputs(inputs)
+            args, kwargs = _loads(payload)
+            value = self.function(*args, **kwargs)
+        except BaseException as error:
+            return self.failure(error)
+        return self.success(value)
+
+    def success(self, value: object) -> tuple[int, bytes]:
+        """The outcome of a value."""
+        try:
+            body = _pickle(value, 5)
+            if _MAIN in body:
+                body = dumps(value)
+        except Exception:
+            return self._awkward(value)
+        return SUCCESS, body
+
+    def _awkward(self, value: object) -> tuple[int, bytes]:
+        """A value that the C pickler refuses."""
+        try:
+            return SUCCESS, dumps(value)
+        except BaseException as error:
+            text = f"{self.spec.name} returned a {type(value).__qualname__} that cannot be pickled: {error}"
+            info = ErrorInfo("result", "ganger.errors.ResultNotSerializable", text, traceback.format_exc())
+            return FAILURE, encode_error(info)
+
+    def failure(self, error: BaseException) -> tuple[int, bytes]:
+        """The outcome of an exception."""
+        if isinstance(error, SystemExit):
+            text = f"{self.spec.name} called sys.exit({error.code!r})"
+            return EXIT, encode_error(ErrorInfo("crash", "ganger.errors.ExecutorCrashed", text, _trace(error)))
+        kind = RETRYABLE if isinstance(error, self.retry_on) else FAILURE
+        return kind, describe(error)
+
+
+def describe(error: BaseException, note: str = "") -> bytes:
+    """An exception as an encoded `ErrorInfo`: its text always, the object itself where it can be pickled."""
+    kind = type(error)
+    try:
+        text = str(error)
+    except Exception as failure:
+        text = f"<its text cannot be made: {failure!r}>"
+    if note:
+        text = f"{text} ({note})"
+    trace = _trace(error)
+    try:
+        pickled = dumps(error)
+    except BaseException:
+        pickled = b""
+    return encode_error(ErrorInfo("exception", f"{kind.__module__}.{kind.__qualname__}", text, trace, pickled))
+
+
+def _trace(error: BaseException) -> str:
+    """The traceback from the user's own frames on."""
+    first = error.__traceback__
+    if first is not None and first.tb_next is not None and first.tb_frame.f_code.co_filename == __file__:
+        first = first.tb_next
+    try:
+        return "".join(traceback.format_exception(type(error), error, first))
+    except Exception as failure:
+        return f"<the traceback cannot be made: {failure!r}>"

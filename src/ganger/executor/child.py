@@ -1,0 +1,146 @@
+"""The executor: reads runs from its agent, makes the calls, publishes each result as it finishes."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+import traceback
+import types
+from collections.abc import Iterator
+from importlib import import_module
+
+from ganger.executor.calls import Call
+from ganger.executor.ring import RingWriter
+from ganger.protocol.codec import decode_to_executor, encode
+from ganger.protocol.executor_messages import LargeResult, Learn, Leave, Prepared, Run, ToExecutor
+from ganger.protocol.framing import FrameParser, frame
+
+READ_BYTES = 1 << 18
+WAKE = frame(b"")
+_now_ns = time.monotonic_ns
+
+
+class Executor:
+    """One executor's state.
+
+    Args:
+        sock: The agent's socket pair.
+        ring: Where results go.
+        frame_bytes_max: The longest message from the agent.
+        ring_result_bytes_max: Longer results go over the socket.
+    """
+
+    def __init__(self, sock: socket.socket, ring: RingWriter, frame_bytes_max: int, ring_result_bytes_max: int) -> None:
+        self.sock = sock
+        self.ring = ring
+        self.ring_result_bytes_max = ring_result_bytes_max
+        self.parser = FrameParser(frame_bytes_max)
+        self._functions: dict[bytes, bytes] = {}
+        self._calls: dict[int, Call] = {}
+
+    def serve(self) -> None:
+        """Works until the agent says so, or is gone."""
+        for message in self.messages():
+            if type(message) is Run:
+                if not self._on_run(message):
+                    return
+            elif type(message) is Learn:
+                self.learn(message)
+            elif type(message) is Leave:
+                return
+
+    def messages(self) -> Iterator[ToExecutor]:
+        """Blocks for messages until the agent is gone."""
+        while data := self.sock.recv(READ_BYTES):
+            for body in self.parser.feed(data):
+                yield decode_to_executor(body)
+
+    def learn(self, message: Learn) -> None:
+        """Takes in functions and specs."""
+        for function in message.functions:
+            self._functions[function.digest] = function.body
+        for spec in message.specs:
+            self._calls[spec.id] = Call(spec, self._functions[spec.function])
+
+    def _on_run(self, run: Run) -> bool:
+        """Makes the calls. Returns False if the executor must end."""
+        if run.devices is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = run.devices
+        call = self._calls[run.spec]
+        if call.is_async:
+            return self._serve_async(run)
+        start, publish, outcome = self.ring.start, self.ring.publish, call.outcome
+        limit = self.ring_result_bytes_max
+        inputs = run.inputs
+        index = run.first
+        began_ns = _now_ns()
+        for position, payload in enumerate(run.payloads):
+            if start(index, began_ns):
+                kind, body = outcome(payload, inputs[position] if inputs is not None else None)
+                ended_ns = _now_ns()
+                if len(body) <= limit:
+                    publish(index, kind, ended_ns - began_ns, body)
+                else:
+                    self.send_large(index, kind, ended_ns - began_ns, body)
+                began_ns = ended_ns
+            index += 1
+        self.wake()
+        return True
+
+    def _serve_async(self, run: Run) -> bool:
+        from ganger.executor.coroutines import CoroutineServer
+
+        return CoroutineServer(self).serve(run)
+
+    def call(self, spec: int) -> Call:
+        """The call of a spec that was learnt."""
+        return self._calls[spec]
+
+    def publish(self, index: int, kind: int, elapsed_ns: int, body: bytes) -> None:
+        """Publishes one outcome, by the ring or the socket."""
+        if len(body) <= self.ring_result_bytes_max:
+            self.ring.publish(index, kind, elapsed_ns, body)
+        else:
+            self.send_large(index, kind, elapsed_ns, body)
+
+    def send_large(self, index: int, kind: int, elapsed_ns: int, body: bytes) -> None:
+        """Sends an outcome over the socket."""
+        self.sock.sendall(frame(encode(LargeResult(index, kind, elapsed_ns, body))))
+
+    def wake(self) -> None:
+        """Tells the agent that there is something to read."""
+        self.sock.sendall(WAKE)
+
+
+def run_executor(sock: socket.socket, ring: int, preload: str, frame_bytes_max: int, ring_result_bytes_max: int) -> None:
+    """The life of an executor process, after the fork.
+
+    Args:
+        sock: The agent's socket pair, blocking.
+        ring: The descriptor of its ring.
+        preload: ``module:function`` to call first, or empty.
+        frame_bytes_max: The longest message.
+        ring_result_bytes_max: The longest result in the ring.
+    """
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    executor = Executor(sock, RingWriter(ring), frame_bytes_max, ring_result_bytes_max)
+    os.close(ring)
+    error = prepare(preload) if preload else ""
+    try:
+        sock.sendall(frame(encode(Prepared(error))))
+        if not error:
+            executor.serve()
+    except (BrokenPipeError, ConnectionResetError):
+        return
+
+
+def prepare(preload: str) -> str:
+    """Runs the preload function. Returns what went wrong, or nothing."""
+    module_name, _, function_name = preload.partition(":")
+    try:
+        getattr(import_module(module_name), function_name)()
+    except BaseException:
+        return traceback.format_exc()
+    return ""

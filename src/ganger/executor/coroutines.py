@@ -1,0 +1,111 @@
+"""Many calls of one async function share an executor: each is a task on its loop, published as it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from ganger.executor.calls import Call
+from ganger.protocol.calls import STOPPED
+from ganger.protocol.codec import decode_to_executor
+from ganger.protocol.executor_messages import CancelCall, Learn, Leave, Run
+from ganger.protocol.framing import FrameParser
+
+if TYPE_CHECKING:
+    from ganger.executor.child import Executor
+
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def executor_loop() -> asyncio.AbstractEventLoop:
+    """The executor's one event loop; it lives as long as the process, so clients made on it stay usable."""
+    global _loop
+    if _loop is None:
+        _loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(_loop)
+    return _loop
+
+
+class CoroutineServer:
+    """Runs coroutines while there are any, reading the agent's messages meanwhile."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor = executor
+        self.loop = executor_loop()
+        self._tasks: dict[int, asyncio.Task[Any]] = {}
+        self._began_ns: dict[int, int] = {}
+        self._parser: FrameParser = executor.parser
+        self._leave = False
+
+    def serve(self, run: Run) -> bool:
+        """Runs the calls of `run` and whatever the agent sends meanwhile, until all have ended.
+
+        Returns:
+            False if the agent is gone or asked the executor to leave.
+        """
+        self._start(run)
+        sock = self.executor.sock
+        sock.setblocking(False)
+        self.loop.add_reader(sock.fileno(), self._on_readable)
+        try:
+            while self._tasks:
+                self.loop.run_until_complete(asyncio.wait(list(self._tasks.values()), return_when="FIRST_COMPLETED"))
+        finally:
+            self.loop.remove_reader(sock.fileno())
+            sock.setblocking(True)
+        return not self._leave
+
+    def _start(self, run: Run) -> None:
+        call = self.executor.call(run.spec)
+        for position, payload in enumerate(run.payloads):
+            index = run.first + position
+            now_ns = time.monotonic_ns()
+            self.executor.ring.start(index, now_ns)
+            self._began_ns[index] = now_ns
+            inputs = run.inputs[position] if run.inputs is not None else None
+            self._tasks[index] = self.loop.create_task(self._one(call, index, payload, inputs))
+
+    async def _one(self, call: Call, index: int, payload: bytes, inputs: list[bytes] | None) -> None:
+        try:
+            if call.function is None:
+                kind, body = call.broken or (STOPPED, b"")
+            else:
+                args, kwargs = call.arguments(payload, inputs)
+                coroutine: Coroutine[Any, Any, Any] = call.function(*args, **kwargs)
+                kind, body = call.success(await coroutine)
+        except asyncio.CancelledError as error:
+            _, body = call.failure(error)
+            kind = STOPPED
+        except BaseException as error:
+            kind, body = call.failure(error)
+        elapsed_ns = time.monotonic_ns() - self._began_ns.pop(index)
+        del self._tasks[index]
+        self.executor.publish(index, kind, elapsed_ns, body)
+        self.executor.wake()
+
+    def _on_readable(self) -> None:
+        try:
+            data = self.executor.sock.recv(1 << 18)
+        except BlockingIOError:
+            return
+        if not data:
+            self._end()
+            return
+        for body in self._parser.feed(data):
+            message = decode_to_executor(body)
+            if type(message) is Run:
+                self._start(message)
+            elif type(message) is CancelCall:
+                if task := self._tasks.get(message.index):
+                    task.cancel()
+            elif type(message) is Learn:
+                self.executor.learn(message)
+            elif type(message) is Leave:
+                self._end()
+
+    def _end(self) -> None:
+        self._leave = True
+        for task in self._tasks.values():
+            task.cancel()

@@ -1,0 +1,23 @@
+"""Opens the journal that a plan names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ganger.config import JournalSettings
+from ganger.ports import Journal
+from ganger.storage.file_journal import FileJournal
+from ganger.storage.limits import JournalLimits
+from ganger.storage.memory import MemoryJournal
+
+
+def open_journal(directory: str, settings: JournalSettings) -> Journal:
+    """The file journal in a directory, or the one that keeps nothing.
+
+    Raises:
+        JournalError: It is locked, damaged, or of another format.
+    """
+    if not directory:
+        return MemoryJournal()
+    limits = JournalLimits(**{name: getattr(settings, name) for name in JournalLimits.__struct_fields__})
+    return FileJournal.open(Path(directory).expanduser().absolute(), limits=limits)

@@ -1,0 +1,1 @@
+"""Connections: addresses, framed streams over unix and TCP sockets, and listening."""

@@ -1,0 +1,61 @@
+"""Listening and connecting, by endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Callable
+
+from ganger.errors import AddressInUse, MasterUnreachable
+from ganger.net.address import Endpoint
+from ganger.net.link import Link
+
+
+async def listen(endpoint: Endpoint, make_link: Callable[[], Link]) -> tuple[asyncio.Server, Endpoint]:
+    """Opens a listener; port 0 picks a free one.
+
+    Returns:
+        The server, and the endpoint with its actual port.
+
+    Raises:
+        AddressInUse: Another process has it, or the address is not of this machine.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        if endpoint.path:
+            mask = os.umask(0o177)
+            try:
+                server = await loop.create_unix_server(make_link, endpoint.path)
+            finally:
+                os.umask(mask)
+            return server, endpoint
+        server = await loop.create_server(make_link, endpoint.host, endpoint.port)
+    except OSError as error:
+        raise _listen_error(endpoint, error) from error
+    port = server.sockets[0].getsockname()[1]
+    return server, Endpoint(host=endpoint.host, port=port)
+
+
+def _listen_error(endpoint: Endpoint, error: OSError) -> AddressInUse:
+    if error.errno == errno.EADDRINUSE:
+        return AddressInUse(f"{endpoint} is taken by another process", hint="choose another port, or port 0 for a free one")
+    return AddressInUse(f"cannot listen on {endpoint}: {error.strerror or error}")
+
+
+async def connect(endpoint: Endpoint, make_link: Callable[[], Link]) -> Link:
+    """Opens a connection.
+
+    Raises:
+        MasterUnreachable: Nothing answers there.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        if endpoint.path:
+            _, link = await loop.create_unix_connection(make_link, endpoint.path)
+        else:
+            _, link = await loop.create_connection(make_link, endpoint.host, endpoint.port)
+    except (OSError, socket.gaierror) as error:
+        raise MasterUnreachable(f"nothing answers at {endpoint}: {error.strerror or error}") from error
+    return link

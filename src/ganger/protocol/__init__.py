@@ -1,0 +1,1 @@
+"""Vocabulary: ids, options, messages, records and their encoding. Pure data, no behaviour."""

@@ -1,0 +1,17 @@
+"""How a call ended, as an executor publishes it: shared by the ring, the executor and the agent's core."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+SUCCESS, FAILURE, RETRYABLE, EXIT, STOPPED = 0, 1, 2, 3, 4
+"""Kinds: a value; an exception; one that the retry rule covers; sys.exit; a cancelled coroutine."""
+
+
+class Finished(NamedTuple):
+    """A call that ended."""
+
+    index: int
+    kind: int
+    elapsed_ns: int
+    payload: bytes

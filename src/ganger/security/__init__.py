@@ -1,0 +1,1 @@
+"""Who may connect: today the cluster's secret, proved and never sent."""

@@ -1,0 +1,283 @@
+"""The agent's shell: one connection to the master, executors, timers; the core decides.
+
+No user code runs here, so nothing holds up a heartbeat. An agent that loses its master keeps
+computing, comes back with growing pauses, and says what it holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+from msgspec import Struct, field
+
+from ganger.config import WorkerSettings
+from ganger.core.worker import AgentEvent, Assigned, LeaveAsked, MemorySampled, Ticked, WorkerCore
+from ganger.core.worker_effects import (
+    AgentEffect,
+    EndExecutor,
+    LeaveCluster,
+    Revoke,
+    StartExecutor,
+    ToExecutor,
+    ToMaster,
+)
+from ganger.errors import InvariantViolated, MasterUnreachable, Refused
+from ganger.net.address import Endpoint, parse
+from ganger.net.endpoints import connect
+from ganger.net.link import Link
+from ganger.protocol.codec import decode_to_worker, encode
+from ganger.protocol.messages import Beat, Challenge, Pong, Refusal, Welcome, WorkerOffer
+from ganger.runtime.environment import runtime_of_this_process
+from ganger.security.handshake import Greeting, refused
+from ganger.worker.executors import Executors
+from ganger.worker.gauges import Gauges
+
+logger = logging.getLogger("ganger.worker")
+
+RECONNECT_FIRST_S = 0.01
+
+
+class WorkerPlan(Struct, frozen=True):
+    """What a worker process is told to be.
+
+    Attributes:
+        join: The master's address.
+        name: Unique in the cluster.
+        slots: Executors.
+        resources: Amounts by name beyond slots; ``memory`` in bytes, ``gpu`` in devices.
+        preload: ``module:function`` that each executor calls first.
+        paths: Where executors import from; this process's own path if empty.
+        secret: The cluster's secret for TCP, in hexadecimal, or empty.
+        frame_bytes_max: The longest message.
+    """
+
+    join: str
+    name: str
+    slots: int
+    resources: dict[str, float] = {}
+    preload: str = ""
+    paths: list[str] = []
+    secret: str = ""
+    frame_bytes_max: int = 256 << 20
+    settings: WorkerSettings = field(default_factory=WorkerSettings)
+
+
+class Agent:
+    """One worker's life.
+
+    Args:
+        plan: What to be.
+        zygote: The socket pair to the zygote that was forked before.
+    """
+
+    def __init__(self, plan: WorkerPlan, zygote: socket.socket) -> None:
+        self.plan = plan
+        settings = plan.settings
+        self.core = WorkerCore(plan.slots, int(plan.resources.get("gpu", 0)), settings)
+        self.executors = Executors(zygote, plan.preload, plan.paths, settings, plan.frame_bytes_max, self._tell, self._fail)
+        self.gauges = Gauges(settings)
+        self.runtime = runtime_of_this_process()
+        self.endpoints = parse(plan.join)
+        self.epoch_seen = 0
+        self._link: Link | None = None
+        self._welcomed = False
+        self._lost = asyncio.Event()
+        self._done: asyncio.Future[None] | None = None
+        self._flush_queued = False
+        self._tick_handle: asyncio.TimerHandle | None = None
+        self._on_ready: Callable[[], None] = lambda: None
+
+    async def run(self, on_ready: Callable[[], None]) -> None:
+        """Works until it is told to leave and has.
+
+        Args:
+            on_ready: Called once, when the executors are prepared and the master has welcomed it.
+
+        Raises:
+            GangerError: The master refused it, or the executors cannot be prepared.
+        """
+        loop = asyncio.get_running_loop()
+        self._done = loop.create_future()
+        self._on_ready = on_ready
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.leave)
+        self.executors.open()
+        self._apply(self.core.begin())
+        tasks = [loop.create_task(self._stay_connected()), loop.create_task(self._beat()), loop.create_task(self._weigh())]
+        try:
+            await self._done
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if self._link is not None:
+                self._link.close()
+            self.executors.close()
+            await asyncio.sleep(0)
+
+    def leave(self) -> None:
+        """Drains, and gives up after the grace."""
+        self._tell(LeaveAsked())
+        asyncio.get_running_loop().call_later(self.plan.settings.drain_grace_s, self._end)
+
+    def _end(self) -> None:
+        if self._done is not None and not self._done.done():
+            self._done.set_result(None)
+
+    def _fail(self, error: BaseException) -> None:
+        if self._done is not None and not self._done.done():
+            self._done.set_exception(error)
+
+    # --- core and effects ------------------------------------------------------------------------
+
+    def _tell(self, event: AgentEvent) -> None:
+        try:
+            self._apply(self.core.step(event, time.monotonic_ns()))
+        except InvariantViolated as error:
+            self._fail(error)
+            return
+        if not self._flush_queued:
+            self._flush_queued = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_queued = False
+        self._apply(self.core.flush())
+        if self._tick_handle is None:
+            self._schedule_tick()
+        if self._welcomed and self._on_ready is not _nothing and all(slot.ready for slot in self.core.slots):
+            ready, self._on_ready = self._on_ready, _nothing
+            self._send_beat()
+            ready()
+
+    def _apply(self, effects: list[AgentEffect]) -> None:
+        for effect in effects:
+            if type(effect) is ToExecutor:
+                self.executors.send(effect.slot, effect.message)
+            elif type(effect) is ToMaster:
+                if self._link is not None:
+                    self._link.send(encode(effect.message))
+            elif type(effect) is Revoke:
+                self.executors.revoke(effect.slot, effect.through)
+            elif type(effect) is StartExecutor:
+                self.executors.start(effect.slot)
+            elif type(effect) is EndExecutor:
+                self.executors.end(effect.slot)
+            elif type(effect) is LeaveCluster:
+                asyncio.get_running_loop().call_soon(self._end)
+
+    def _schedule_tick(self) -> None:
+        wait_ns = self.core.next_look_ns()
+        if wait_ns is not None:
+            self._tick_handle = asyncio.get_running_loop().call_later(wait_ns / 1e9, self._tick)
+
+    def _tick(self) -> None:
+        self._tick_handle = None
+        for slot in self.core.busy_slots:
+            self.executors.look(slot.number)
+        self._tell(Ticked())
+
+    # --- the master ------------------------------------------------------------------------------
+
+    async def _stay_connected(self) -> None:
+        delay_s = 0.0
+        while True:
+            await asyncio.sleep(delay_s)
+            delay_s = min(max(delay_s * 2, RECONNECT_FIRST_S), self.plan.settings.reconnect_delay_max_s)
+            for endpoint in self.endpoints:
+                if await self._connect(endpoint):
+                    delay_s = 0.0
+                    await self._lost.wait()
+
+    async def _connect(self, endpoint: Endpoint) -> bool:
+        secret = bytes.fromhex(self.plan.secret) if self.plan.secret and not endpoint.path else None
+        greeting = Greeting("worker", self.runtime, secret)
+        self._lost.clear()
+        self._welcomed = False
+
+        def on_body(link: Link, body: bytes | memoryview) -> None:
+            self._on_body(link, greeting, endpoint, body)
+
+        try:
+            self._link = await connect(endpoint, lambda: Link(on_body, self._on_lost, self.plan.frame_bytes_max))
+        except MasterUnreachable as error:
+            logger.info("%s", error.message)
+            return False
+        return True
+
+    def _on_body(self, link: Link, greeting: Greeting, endpoint: Endpoint, body: bytes | memoryview) -> None:
+        message = decode_to_worker(body)
+        try:
+            match message:
+                case Challenge():
+                    offer = WorkerOffer(self.plan.name, self.plan.slots, self.plan.resources, ["python"])
+                    link.send(encode(greeting.answer(message, self.epoch_seen, offer=offer)))
+                    return
+                case Welcome():
+                    greeting.check(message, self.epoch_seen, over_tcp=not endpoint.path)
+                    self._link = link
+                    self.epoch_seen = message.epoch
+                    self._welcomed = True
+                    logger.info("joined the master at %s, epoch %d", endpoint, message.epoch)
+                case Refusal():
+                    raise refused(message)
+                case Pong():
+                    self.gauges.beat_answered()
+                    return
+        except Refused as error:
+            self._fail(error)
+            return
+        self._tell(Assigned(message))
+
+    def _on_lost(self, link: Link, reason: str) -> None:
+        if link is self._link:
+            self._link = None
+            self.core.disconnected()
+            self._lost.set()
+            logger.warning("lost the master: %s", reason)
+
+    # --- the machine -----------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self.plan.settings.beat_s)
+            self.gauges.sample_load([os.getpid(), *self.executors.pids])
+            self._send_beat()
+
+    def _send_beat(self) -> None:
+        if self._link is None or not self._welcomed:
+            return
+        available, fraction = self.gauges.memory()
+        beat = Beat(
+            load=self.gauges.load,
+            memory_free_bytes=available,
+            pressed=fraction >= self.plan.settings.memory_fraction_pause,
+            stalled=self.core.stalled,
+            executors=self.executors.pids,
+            round_trip_ns=self.gauges.round_trip_ns,
+        )
+        self.gauges.beat_sent()
+        self._link.send(encode(beat))
+
+    async def _weigh(self) -> None:
+        """Watches memory while anything runs."""
+        while True:
+            await asyncio.sleep(self.plan.settings.memory_check_s)
+            if not self.core.busy_slots:
+                continue
+            _, fraction = self.gauges.memory()
+            limited = any(attempt.spec.memory_bytes for slot in self.core.busy_slots for attempt in slot.running())
+            if limited or fraction >= self.plan.settings.memory_fraction_kill:
+                self._tell(MemorySampled(self.executors.resident_bytes(), fraction))
+
+
+def _nothing() -> None:
+    """Stands where a callback has been called already."""
+
+
