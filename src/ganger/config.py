@@ -196,11 +196,14 @@ def load(
     values: dict[str, object] = _from_file(section, environment, file)
     names = schema.__struct_fields__
     prefix = f"GANGER_{section.upper()}_"
-    values |= {name: environment[prefix + name.upper()] for name in names if prefix + name.upper() in environment}
+    values |= {
+        name: environment[prefix + name.upper()] for name in names if prefix + name.upper() in environment
+    }
     values |= {name: value for name, value in (flags or {}).items() if value is not None}
     if unknown := sorted(set(values) - set(names)):
         raise ConfigurationError(
-            f"there is no setting {unknown[0]!r} in section [{section}]", hint=f"known: {', '.join(sorted(names))}"
+            f"there is no setting {unknown[0]!r} in section [{section}]",
+            hint=f"known: {', '.join(sorted(names))}",
         )
     try:
         settings = msgspec.convert(values, schema, strict=False)
@@ -228,4 +231,6 @@ def _check_ranges(section: str, settings: Struct) -> None:
     for name in settings.__struct_fields__:
         value = getattr(settings, name)
         if isinstance(value, int | float) and value < 0:
-            raise ConfigurationError(f"setting {name!r} in section [{section}] must not be negative, it is {value}")
+            raise ConfigurationError(
+                f"setting {name!r} in section [{section}] must not be negative, it is {value}"
+            )

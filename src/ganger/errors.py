@@ -116,7 +116,9 @@ class OutOfMemory(TaskError, MemoryError):
         limit_bytes: What it was allowed.
     """
 
-    def __init__(self, message: str = "", *, hint: str = "", peak_bytes: int = 0, limit_bytes: int = 0) -> None:
+    def __init__(
+        self, message: str = "", *, hint: str = "", peak_bytes: int = 0, limit_bytes: int = 0
+    ) -> None:
         super().__init__(message, hint=hint)
         self.peak_bytes = peak_bytes
         self.limit_bytes = limit_bytes

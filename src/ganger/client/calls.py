@@ -7,20 +7,33 @@ import itertools
 import pickle
 import threading
 from collections.abc import Callable
-from typing import Any
+from types import BuiltinFunctionType, FunctionType
+from typing import Any, TypeVar
 
 from ganger.client.engine import Engine
 from ganger.client.functions import function_name, pack_function
 from ganger.client.future import Future, collector
-from ganger.client.options import Options, merge
+from ganger.client.options import Options, merge, overlay
 from ganger.client.pickling import by_value_needles, dumps_by_value, explain_failure
-from ganger.core.client import ClientSpec, Entry
+from ganger.core.client import ClientSpec, Entry, Handle
 from ganger.errors import InvalidOption
 from ganger.protocol.options import SpecBody
 
 _dumps = pickle.dumps
 SPECS_MAX = 4096
-"""Functions that a client remembers by identity; beyond it the oldest is packed anew when it comes again."""
+"""Functions that a client remembers; beyond it the oldest is packed anew when it comes again."""
+
+
+_STABLE = (FunctionType, BuiltinFunctionType, type)
+"""Callables that are remembered by identity; others carry state that may change between two submits."""
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _remember(cache: dict[K, V], key: K, value: V) -> None:
+    if len(cache) >= SPECS_MAX:
+        del cache[next(iter(cache))]
+    cache[key] = value
 
 
 class Calls:
@@ -52,29 +65,25 @@ class Calls:
         return self._make(function, options)
 
     def _make(self, function: Callable[..., Any], given: Options) -> ClientSpec:
-        options = given
-        inner: Callable[..., Any] = function
         decorated = getattr(function, "ganger_options", None)
-        if isinstance(decorated, dict):
-            inner = function.__wrapped__  # type: ignore[attr-defined]
-            options = merge(Options(), decorated) if given == Options() else merge(given, decorated)
-        body = pack_function(inner, shares_path=self.shares_path)
-        if options.task.concurrency > 1 and not inspect.iscoroutinefunction(inspect.unwrap(inner)):
+        options = overlay(merge(Options(), decorated), given) if isinstance(decorated, dict) else given
+        body = pack_function(function, shares_path=self.shares_path)
+        if options.task.concurrency > 1 and not inspect.iscoroutinefunction(inspect.unwrap(function)):
             raise InvalidOption(
-                f"concurrency {options.task.concurrency} needs an async function, {function_name(inner)} is not one",
+                f"concurrency {options.task.concurrency} needs an async function; "
+                f"{function_name(function)} is not one",
                 hint="write it with async def, or leave concurrency out",
             )
-        name = options.name or function_name(inner)
+        name = options.name or function_name(function)
         with self._lock:
             content = (body.digest, name, _dumps(options.task))
             spec = self._by_content.get(content)
             if spec is None:
                 number = next(self._numbers)
                 spec = ClientSpec(number, body, SpecBody(number, body.digest, name, options.task))
-                self._by_content[content] = spec
-            if len(self._by_identity) >= SPECS_MAX:
-                del self._by_identity[next(iter(self._by_identity))]
-            self._by_identity[id(function), id(given)] = (function, given, spec)
+                _remember(self._by_content, content, spec)
+            if isinstance(function, _STABLE):
+                _remember(self._by_identity, (id(function), id(given)), (function, given, spec))
         return spec
 
     def entry(self, spec: ClientSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
@@ -87,7 +96,7 @@ class Calls:
         found = collector.found = []
         try:
             payload = _dumps((args, kwargs), 5)
-            for needle in by_value_needles():
+            for needle in by_value_needles:
                 if needle in payload:
                     raise _ByValue
         except Exception:
@@ -98,10 +107,13 @@ class Calls:
         limit = self.engine.payload_bytes_max
         if limit and len(payload) > limit:
             raise InvalidOption(
-                f"the arguments of {spec.name} take {len(payload):,} bytes, more than payload_bytes_max ({limit:,})",
+                f"the arguments of {spec.name} take {len(payload):,} bytes, "
+                f"more than payload_bytes_max ({limit:,})",
                 hint="write them to a file or a store that the workers can read, and pass its name",
             )
-        return spec, payload, Future(self.engine, spec.name), found or None
+        future: Future[Any] = Future(self.engine, spec.name)
+        inputs: list[Handle] | None = list(found) if found else None
+        return spec, payload, future, inputs
 
     def _slowly(self, spec: ClientSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         """By value, where the C pickler failed or would pickle what cannot be found elsewhere."""
@@ -118,5 +130,3 @@ class Calls:
 
 class _ByValue(Exception):
     """The payload mentions something that only travels by value."""
-
-

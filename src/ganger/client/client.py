@@ -103,7 +103,8 @@ class Client:
 
         Args:
             options: ``retries``, ``retry_delay_s``, ``retry_delay_max_s``, ``retry_on``, ``losses_max``,
-                ``repeatable``, ``timeout_s``, ``priority``, ``resources``, ``workers``, ``concurrency``, ``name``.
+                ``repeatable``, ``timeout_s``, ``priority``, ``resources``, ``workers``, ``concurrency``,
+                ``name``; see `ganger.protocol.options.TaskOptions`.
 
         Raises:
             InvalidOption: A name that does not exist, or a value that cannot be meant.
@@ -183,7 +184,9 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __repr__(self) -> str:

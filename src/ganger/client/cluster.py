@@ -142,7 +142,9 @@ class _Host:
             readable, _, _ = select.select([self._status], [], [], max(0.0, deadline_s - time.monotonic()))
             data = os.read(self._status, STATUS_BYTES_MAX) if readable else b""
             if not data:
-                raise ClusterClosed("the embedded cluster did not start", hint="what it wrote to stderr says why")
+                raise ClusterClosed(
+                    "the embedded cluster did not start", hint="what it wrote to stderr says why"
+                )
             for part in self._parser.feed(data):
                 self._on_status(msgpack.decode(part))
 
@@ -191,6 +193,7 @@ def _plan(
         "preload": preload,
         "paths": [path or os.getcwd() for path in sys.path],
         "frame_bytes_max": master_settings.frame_bytes_max,
+        "payload_bytes_max": master_settings.payload_bytes_max,
         "settings": worker_settings,
     }
     return {
@@ -215,7 +218,7 @@ def _environment() -> dict[str, str]:
 
 def _cores() -> int:
     affinity: Callable[[int], Sequence[int] | set[int]] | None = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    return len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
 
 
 def _check_counts(slots: int | None, workers: int, preload: str) -> None:
@@ -224,5 +227,3 @@ def _check_counts(slots: int | None, workers: int, preload: str) -> None:
             raise InvalidOption(f"{label} must be a whole number of at least 1, it is {value!r}")
     if preload and ":" not in preload:
         raise InvalidOption(f"preload {preload!r} is not of the form module:function")
-
-

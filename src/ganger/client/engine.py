@@ -22,7 +22,14 @@ import uvloop
 from ganger.client.future import CANCELLED, FAILED, KEPT, SUCCEEDED, Future, Hold
 from ganger.config import ClientSettings
 from ganger.core.client import ClientCore, Entry, Failed, Refusal, Succeeded, Turned
-from ganger.errors import ClusterClosed, ForkedClient, GangerError, MasterUnreachable, Refused, SubmissionRefused
+from ganger.errors import (
+    ClusterClosed,
+    ForkedClient,
+    GangerError,
+    MasterUnreachable,
+    Refused,
+    SubmissionRefused,
+)
 from ganger.net.address import Endpoint
 from ganger.net.endpoints import connect
 from ganger.net.link import Link
@@ -39,12 +46,14 @@ from ganger.protocol.messages import (
     Kept,
     Notice,
     Ping,
-    Refusal as GateRefusal,
     Rejected,
     Results,
     Running,
     Runtime,
     Welcome,
+)
+from ganger.protocol.messages import (
+    Refusal as GateRefusal,
 )
 from ganger.security.handshake import Greeting, refused
 
@@ -105,7 +114,7 @@ class Engine:
         self._handlers: dict[type, Callable[[Any], None]] = {
             Results: lambda message: self._succeed(self.core.on_results(message)),
             Accepted: self._on_accepted,
-            Failures: lambda message: [self._fail(each) for each in self.core.on_failures(message)],
+            Failures: self._on_failures,
             Kept: lambda message: self._turn(self.core.on_turned(message)),
             Cancelled: lambda message: self._turn(self.core.on_turned(message)),
             Running: lambda message: self._turn(self.core.on_running(message)),
@@ -236,7 +245,9 @@ class Engine:
     def has_room(self) -> bool:
         """Whether a call can be buffered without waiting."""
         settings = self.settings
-        return len(self.outbox) < settings.buffered_tasks_max and self._large_bytes < settings.buffered_bytes_max
+        return (
+            len(self.outbox) < settings.buffered_tasks_max and self._large_bytes < settings.buffered_bytes_max
+        )
 
     def _wait_for_room(self, size: int) -> None:
         with self._room:
@@ -336,7 +347,9 @@ class Engine:
 
     def _request(self, make: Callable[[int], object], answer: concurrent.futures.Future[bytes]) -> None:
         if self._link is None:
-            answer.set_exception(MasterUnreachable("the master is away at present", hint="try again in a moment"))
+            answer.set_exception(
+                MasterUnreachable("the master is away at present", hint="try again in a moment")
+            )
             return
         self._request_count += 1
         self._requests[self._request_count] = answer
@@ -366,7 +379,7 @@ class Engine:
         elif isinstance(message, GateRefusal):
             raise refused(message)
         elif isinstance(message, Welcome):
-            greeting.check(message, self.epoch_seen, over_tcp=not endpoint.path)
+            greeting.check(message, self.epoch_seen)
             self._socket = self._link = link
             self.epoch_seen = message.epoch
             self.master = message.runtime
@@ -384,10 +397,14 @@ class Engine:
     def _succeed(self, outcome: Succeeded) -> None:
         for handle, payload in zip(outcome.handles, outcome.payloads, strict=True):
             future = _future(handle)
-            future._content = payload  # noqa: SLF001  (the hot loop; see Future.finish)
-            future._state = SUCCEEDED  # noqa: SLF001
-            if future._callbacks is not None:  # noqa: SLF001
-                future._notify()  # noqa: SLF001
+            future._content = payload
+            future._state = SUCCEEDED
+            if future._callbacks is not None:
+                future._notify()
+
+    def _on_failures(self, message: Failures) -> None:
+        for each in self.core.on_failures(message):
+            self._fail(each)
 
     def _fail(self, outcome: Failed) -> None:
         future = _future(outcome.handle)
@@ -467,7 +484,9 @@ class Engine:
         if self._unusable is None:
             logger.info("lost the master (%s); connecting again", reason)
         for request in self._requests.values():
-            request.set_exception(MasterUnreachable("the master went away before it answered", hint="try again"))
+            request.set_exception(
+                MasterUnreachable("the master went away before it answered", hint="try again")
+            )
         self._requests.clear()
 
     async def _ping(self) -> None:

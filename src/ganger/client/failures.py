@@ -69,4 +69,6 @@ def _exception(info: ErrorInfo) -> BaseException:
 
 
 def _remote(info: ErrorInfo, why: str) -> errors.RemoteError:
-    return errors.RemoteError(f"{info.type_name}: {info.text}", hint=f"{why}; the remote traceback is the cause")
+    return errors.RemoteError(
+        f"{info.type_name}: {info.text}", hint=f"{why}; the remote traceback is the cause"
+    )

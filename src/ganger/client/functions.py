@@ -40,7 +40,10 @@ def pack_function(function: Any, *, shares_path: bool) -> FunctionBody:
         NotSerializable: It cannot be pickled; says why.
     """
     if not callable(function):
-        raise InvalidOption(f"{function!r} cannot be called", hint="pass the function itself: submit(fn, x), not submit(fn(x))")
+        raise InvalidOption(
+            f"{function!r} cannot be called",
+            hint="pass the function itself: submit(fn, x), not submit(fn(x))",
+        )
     if not shares_path:
         _mark_by_value(function)
     try:

@@ -13,6 +13,7 @@ import pickle
 import threading
 import time
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from msgspec import Struct
@@ -136,7 +137,7 @@ class Future(Struct, Generic[T], gc=False, eq=False):
             waiter: asyncio.Future[None] = loop.create_future()
             self._ask()
             self._engine.check_usable()
-            self._when(FETCHING, lambda loop=loop, waiter=waiter: _wake(loop, waiter))
+            self._when(FETCHING, partial(_wake, loop, waiter))
             yield from waiter
         return self.result()
 

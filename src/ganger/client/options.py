@@ -23,10 +23,17 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 
 
 class Options(Struct, frozen=True):
-    """The options of a client or a decorated function: the wire's, and a name for the task."""
+    """The options of a client or a decorated function.
+
+    Attributes:
+        task: As they travel.
+        name: A name for the task, or empty for the function's own.
+        given: The options that somebody wrote, as opposed to defaults.
+    """
 
     task: TaskOptions = TaskOptions()
     name: str = ""
+    given: frozenset[str] = frozenset()
 
 
 def parse_bytes(value: object, label: str) -> float:
@@ -38,7 +45,9 @@ def parse_bytes(value: object, label: str) -> float:
     if isinstance(value, str):
         match = _SIZE.fullmatch(value.strip())
         if match is None:
-            raise InvalidOption(f"{label} {value!r} is not a size", hint="write bytes as a number, or 512M, 2G, 1.5T")
+            raise InvalidOption(
+                f"{label} {value!r} is not a size", hint="write bytes as a number, or 512M, 2G, 1.5T"
+            )
         return float(match[1]) * _UNITS[match[2].upper()]
     return _number(value, label)
 
@@ -56,7 +65,14 @@ def merge(base: Options, changes: Mapping[str, Any]) -> Options:
         raise InvalidOption(f"there is no option {unknown[0]!r}", hint=hint)
     parsed = {name: _PARSERS[name](value, name) for name, value in changes.items()}
     name = parsed.pop("name", base.name)
-    return Options(structs.replace(base.task, **parsed), name)
+    return Options(structs.replace(base.task, **parsed), name, base.given | frozenset(changes))
+
+
+def overlay(base: Options, top: Options) -> Options:
+    """`base` with what was written in `top`: of two places the one nearer to the call wins."""
+    written = {name: getattr(top.task, name) for name in top.given if name != "name"}
+    name = top.name if "name" in top.given else base.name
+    return Options(structs.replace(base.task, **written), name, base.given | top.given)
 
 
 def _number(value: object, label: str) -> float:
@@ -115,7 +131,11 @@ def _resources(value: object, label: str) -> dict[str, float]:
     for name, amount in value.items():
         if not isinstance(name, str) or not name:
             raise InvalidOption(f"a resource's name must be a text, it is {name!r}")
-        found[name] = parse_bytes(amount, f"resource {name}") if name == "memory" else _number(amount, f"resource {name}")
+        found[name] = (
+            parse_bytes(amount, f"resource {name}")
+            if name == "memory"
+            else _number(amount, f"resource {name}")
+        )
     gpu = found.get("gpu", 0.0)
     if gpu != int(gpu):
         raise InvalidOption(f"resource gpu must be a whole number of devices, it is {gpu}")

@@ -14,21 +14,15 @@ from typing import Any
 from ganger.errors import NotSerializable
 
 PROTOCOL = 5
-_MAIN = b"__main__"
-_needles: tuple[bytes, ...] = (_MAIN,)
-
-
-def by_value_needles() -> tuple[bytes, ...]:
-    """Module names that must not appear in a pickle by reference."""
-    return _needles
+by_value_needles: list[bytes] = [b"__main__"]
+"""Names of modules that must not appear in a pickle by reference."""
 
 
 def add_by_value_module(name: str) -> None:
     """Objects of this module, and those below it, travel by value from now on."""
-    global _needles
     needle = name.encode()
-    if needle not in _needles:
-        _needles = (*_needles, needle)
+    if needle not in by_value_needles:
+        by_value_needles.append(needle)
 
 
 def dumps(value: object) -> bytes:
@@ -41,7 +35,7 @@ def dumps(value: object) -> bytes:
         body = pickle.dumps(value, PROTOCOL)
     except Exception:
         return dumps_by_value(value)
-    for needle in _needles:
+    for needle in by_value_needles:
         if needle in body:
             return dumps_by_value(value)
     return body

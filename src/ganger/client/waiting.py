@@ -64,7 +64,9 @@ def _next(ended: queue.SimpleQueue[Future[T]], deadline_s: float | None, left: i
         raise TimeoutError(f"{left} tasks have not ended in time") from None
 
 
-def wait(futures: Iterable[Future[Any]], timeout: float | None = None, return_when: str = "ALL_COMPLETED") -> Waited:
+def wait(
+    futures: Iterable[Future[Any]], timeout: float | None = None, return_when: str = "ALL_COMPLETED"
+) -> Waited:
     """Waits for futures.
 
     Args:
@@ -85,7 +87,9 @@ def wait(futures: Iterable[Future[Any]], timeout: float | None = None, return_wh
     try:
         for future in as_completed(chosen, timeout):
             done.add(future)
-            failed = return_when == "FIRST_EXCEPTION" and (future.cancelled() or future.exception() is not None)
+            failed = return_when == "FIRST_EXCEPTION" and (
+                future.cancelled() or future.exception() is not None
+            )
             if return_when == "FIRST_COMPLETED" or failed:
                 done.update(each for each in chosen if each.done())
                 break
@@ -95,7 +99,11 @@ def wait(futures: Iterable[Future[Any]], timeout: float | None = None, return_wh
 
 
 def map_ordered(
-    submit: Submit, window: int, fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...], timeout: float | None
+    submit: Submit,
+    window: int,
+    fn: Callable[..., Any],
+    iterables: tuple[Iterable[Any], ...],
+    timeout: float | None,
 ) -> Iterator[Any]:
     """Results in order, at most `window` calls in flight. Calls are made as soon as this is called."""
     if not iterables:

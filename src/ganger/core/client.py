@@ -107,6 +107,7 @@ class ClientCore:
         self._defined: set[int] = set()
         self._taught: set[bytes] = set()
         self._releases: list[int] = []
+        self._received_bytes = 0
 
     # --- connection ------------------------------------------------------------------------------
 
@@ -127,6 +128,7 @@ class ClientCore:
         self.session = welcome.session
         self._defined.clear()
         self._taught.clear()
+        self._received_bytes = 0
         self.credit_tasks, self.credit_bytes = welcome.credit_tasks, welcome.credit_bytes
         first_gap = welcome.accepted[0][1] + 1 if welcome.accepted and welcome.accepted[0][0] == 0 else 0
         self._forget_through(first_gap - 1)
@@ -236,6 +238,7 @@ class ClientCore:
                 release(sequence)
             handles.append(handle)
             payloads.append(payload)
+        self._received_bytes += sum(map(len, message.payloads))
         return Succeeded(handles, payloads)
 
     def on_failures(self, message: Failures) -> list[Failed]:
@@ -278,4 +281,4 @@ class ClientCore:
             return None
         intervals = intervals_of(set(self._releases))
         self._releases.clear()
-        return Release(intervals)
+        return Release(intervals, self._received_bytes)

@@ -9,9 +9,11 @@ from __future__ import annotations
 from ganger.core.context import INFO, Context
 from ganger.core.delivery import Delivery
 from ganger.core.endings import Endings, unreleased
+from ganger.core.intervals import IntervalSet
+from ganger.core.lifecycle import SUCCEEDED
 from ganger.core.roster import NO_CONNECTION, Client
 from ganger.core.tasks import Session, Task
-from ganger.protocol.ids import ConnectionId, session_of, task_id
+from ganger.protocol.ids import ConnectionId, TaskId, session_of, task_id
 from ganger.protocol.messages import (
     Accepted,
     Cancel,
@@ -138,7 +140,9 @@ class ClientDesk:
             wants = ", ".join(f"{name} {amount:g}" for name, amount in spec.options.resources.items())
             pins = f" on {', '.join(spec.options.workers)}" if spec.options.workers else ""
             text = f"no present worker can ever hold {spec.name} (it asks for {wants or 'one slot'}{pins})"
-            self.context.send(client.connection, Notice(text, "start a worker that offers this, or ask for less"))
+            self.context.send(
+                client.connection, Notice(text, "start a worker that offers this, or ask for less")
+            )
 
     def on_submit(self, client: Client, submit: Submit) -> None:
         """Tasks. Those that were recorded before are acknowledged and not run again."""
@@ -148,9 +152,15 @@ class ClientDesk:
         if groups and not self.context.accepting:
             self._reject(client, groups, "the journal's disk is full")
             groups = []
-        groups = [group for group in groups if self._is_sound(client, session, group)]
-        if groups:
-            self.context.record(TasksSubmitted(client.session, groups))
+        sound: list[TaskGroup] = []
+        fresh = IntervalSet()
+        for group in groups:
+            if self._is_sound(client, session, group, fresh):
+                sound.append(group)
+                first = task_id(session.number, group.first)
+                fresh.add(first, first + len(group.payloads) - 1)
+        if sound:
+            self.context.record(TasksSubmitted(client.session, sound))
         self._grant(client, session)
         self.context.send(client.connection, Accepted(last, client.credit_tasks, client.credit_bytes))
 
@@ -166,20 +176,25 @@ class ClientDesk:
             parts.append(TaskGroup(group.spec, low, group.payloads[cut], inputs))
         return parts
 
-    def _is_sound(self, client: Client, session: Session, group: TaskGroup) -> bool:
-        """Refuses groups that the ledger could not hold: unknown spec or inputs, payloads over the limit."""
+    def _is_sound(self, client: Client, session: Session, group: TaskGroup, fresh: IntervalSet) -> bool:
+        """Refuses groups that the ledger could not hold: unknown spec or inputs, payloads over the limit.
+
+        `fresh` are the ids that earlier groups of the same message bring.
+        """
         limit = self.context.settings.payload_bytes_max
         if group.spec not in session.specs:
             self._reject(client, [group], f"spec {group.spec} was never defined")
         elif max(map(len, group.payloads), default=0) > limit:
-            self._reject(client, [group], f"an argument list is longer than payload_bytes_max ({limit:,} bytes)")
-        elif group.inputs is not None and not self._inputs_known(session, group):
+            self._reject(
+                client, [group], f"an argument list is longer than payload_bytes_max ({limit:,} bytes)"
+            )
+        elif group.inputs is not None and not self._inputs_known(session, group, fresh):
             self._reject(client, [group], "it depends on a task that is unknown or was released")
         else:
             return True
         return False
 
-    def _inputs_known(self, session: Session, group: TaskGroup) -> bool:
+    def _inputs_known(self, session: Session, group: TaskGroup, fresh: IntervalSet) -> bool:
         inputs = group.inputs or []
         if len(inputs) != len(group.payloads):
             return False
@@ -187,9 +202,11 @@ class ClientDesk:
         tasks = self.context.ledger.tasks
         for offset, needed in enumerate(inputs):
             for identifier in needed:
-                if session_of(identifier) != session.number:
+                if session_of(TaskId(identifier)) != session.number:
                     return False
-                if identifier not in tasks and not base <= identifier < base + offset:
+                if identifier in tasks or base <= identifier < base + offset:
+                    continue
+                if identifier not in fresh:
                     return False
         return True
 
@@ -201,10 +218,8 @@ class ClientDesk:
 
     def on_release(self, client: Client, release: Release) -> None:
         """Results that the client has, or wants no longer."""
-        ledger = self.context.ledger
-        before = ledger.result_bytes
         self.context.record(ResultsReleased(client.session, release.intervals), lazy=True)
-        client.window_bytes = max(0, client.window_bytes - (before - ledger.result_bytes))
+        client.received_bytes = release.received_bytes
         if client.backlog:
             self.delivery.drain(client)
 
@@ -222,7 +237,7 @@ class ClientDesk:
         """Cancels tasks of any session; returns those that had not ended."""
         tasks = self.context.ledger.tasks
         found: list[Task] = [tasks[identifier] for identifier in ids if identifier in tasks]
-        unfinished = [task for task in found if task.state < 4]
+        unfinished = [task for task in found if task.state < SUCCEEDED]
         self.endings.cancel(unfinished)
         return [task.id for task in unfinished]
 
@@ -251,4 +266,6 @@ class ClientDesk:
             self._grant(client, session)
             if number not in self._starved:
                 through = session.accepted.last
-                self.context.send(client.connection, Accepted(through, client.credit_tasks, client.credit_bytes))
+                self.context.send(
+                    client.connection, Accepted(through, client.credit_tasks, client.credit_bytes)
+                )

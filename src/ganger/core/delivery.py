@@ -53,7 +53,7 @@ class Delivery:
             if announced:
                 self.context.send(client.connection, Kept(announced))
         if tasks:
-            client.window_bytes += sum(map(len, payloads))
+            client.sent_bytes += sum(map(len, payloads))
             self.context.send(client.connection, Results([task - base for task in tasks], list(payloads)))
 
     def ended(self, tasks: Sequence[Task]) -> None:
@@ -86,7 +86,7 @@ class Delivery:
                 size += len(done[count].result)
                 count += 1
             part, done = done[:count], done[count:]
-            client.window_bytes += size
+            client.sent_bytes += size
             self.context.send(
                 client.connection,
                 Results([sequence_of(task.id) for task in part], [task.result for task in part]),

@@ -150,7 +150,7 @@ class Dispatch:
         unstarted = slot.unstarted()
         if not unstarted:
             return False
-        self.core.effects.append(Revoke(slot.number, slot.sent))
+        self.core.effects.append(Revoke(slot.number, unstarted[0][0], slot.sent))
         for index, attempt in reversed(unstarted):
             del slot.out[index]
             slot.count(attempt.spec, -1)

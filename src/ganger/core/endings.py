@@ -94,10 +94,10 @@ class Endings:
         unfinished: list[Task] = []
         for first, last in session.accepted:
             for low, high in session.released.missing(first, last):
-                high = min(high, low + budget - 1)
-                budget -= high - low + 1
-                batch.append((low, high))
-                for sequence in range(low, high + 1):
+                end = min(high, low + budget - 1)
+                budget -= end - low + 1
+                batch.append((low, end))
+                for sequence in range(low, end + 1):
                     task = ledger.tasks.get(task_id(session.number, sequence))
                     if task is not None and task.state < SUCCEEDED:
                         unfinished.append(task)

@@ -6,7 +6,7 @@ from ganger.core.context import Context
 from ganger.core.lifecycle import ASSIGNED, READY, RUNNING, SUCCEEDED, WAITING
 from ganger.core.roster import NO_CONNECTION, Worker
 from ganger.core.tasks import Task
-from ganger.protocol.ids import show_task
+from ganger.protocol.ids import TaskId, show_task
 
 NAMED_MAX = 3
 """How many tasks or workers a sentence names before it only counts them."""
@@ -24,7 +24,7 @@ def explain(context: Context, task: Task) -> list[str]:
     if task.state == SUCCEEDED:
         return [f"it succeeded with attempt {task.attempt}; its result of {len(task.result):,} bytes is held"]
     if task.origin and task.origin != task.id:
-        return [f"it failed because task {show_task(task.origin)}, on which it depends, failed"]
+        return [f"it failed because task {show_task(TaskId(task.origin))}, on which it depends, failed"]
     return [f"it ended as {task.state.name.lower()} after {task.attempt} attempts"]
 
 
@@ -33,7 +33,9 @@ def _waits(context: Context, task: Task) -> list[str]:
     if task.unmet:
         tasks = context.ledger.tasks
         missing = [each for each in dict.fromkeys(task.inputs or ()) if tasks[each].state != SUCCEEDED]
-        named = ", ".join(f"{show_task(each)} ({tasks[each].state.name.lower()})" for each in missing[:NAMED_MAX])
+        named = ", ".join(
+            f"{show_task(TaskId(each))} ({tasks[each].state.name.lower()})" for each in missing[:NAMED_MAX]
+        )
         more = f" and {len(missing) - NAMED_MAX} more" if len(missing) > NAMED_MAX else ""
         reasons.append(f"it waits for {len(missing)} of its inputs: {named}{more}")
     if task.ready_at_ns:
@@ -49,7 +51,10 @@ def _is_ready(context: Context, task: Task) -> list[str]:
     shape = task.spec.shape
     able = [worker for worker in workers if worker.can_ever_hold(shape)]
     if not able:
-        return [f"no present worker can ever hold it: {_needs(task)}", *(_lacks(each, task) for each in workers[:NAMED_MAX])]
+        return [
+            f"no present worker can ever hold it: {_needs(task)}",
+            *(_lacks(each, task) for each in workers[:NAMED_MAX]),
+        ]
     reasons = [_why_not(each, task, context) for each in able[:NAMED_MAX]]
     if len(able) > NAMED_MAX:
         reasons.append(f"so it is with {len(able) - NAMED_MAX} more workers")
@@ -84,5 +89,6 @@ def _why_not(worker: Worker, task: Task, context: Context) -> str:
         return f"{name} is busy: {len(worker.assigned)} attempts on {worker.slots} slots"
     for resource, amount in task.spec.shape.needs:
         if worker.free.get(resource, 0.0) < amount:
-            return f"{name} has {worker.free.get(resource, 0.0):g} {resource} left of {worker.offer.resources[resource]:g}"
+            left, whole = worker.free.get(resource, 0.0), worker.offer.resources[resource]
+            return f"{name} has {left:g} {resource} left of {whole:g}"
     return f"{name} has room; the task is next in line"

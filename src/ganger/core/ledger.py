@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
+from typing import TypeAlias
 
 from ganger.core.costs import Cost
 from ganger.core.lifecycle import (
@@ -47,6 +48,9 @@ from ganger.protocol.records import (
     TasksSubmitted,
     TasksSucceeded,
 )
+
+Handlers: TypeAlias = dict[type, Callable[..., None]]  # type: ignore[explicit-any]
+"""Each takes what stands at its key; no type can say so."""
 
 
 class Totals:
@@ -97,7 +101,7 @@ class Ledger:
         self.payload_bytes = 0
         self.result_bytes = 0
         self.sessions_opened = 0
-        self._handlers: dict[type, Callable[..., None]] = {
+        self._handlers: Handlers = {
             EpochBegun: self._epoch_begun,
             SessionOpened: self._session_opened,
             SessionClosed: self._session_closed,

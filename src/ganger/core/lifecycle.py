@@ -46,7 +46,9 @@ START = Cause("start", "the worker says that it runs (not recorded)", {ASSIGNED:
 GIVE_BACK = Cause(
     "give back", "the attempt never started, or was lost with budget left", {ASSIGNED: READY, RUNNING: READY}
 )
-POSTPONE = Cause("postpone", "the attempt failed and will be retried later", {ASSIGNED: WAITING, RUNNING: WAITING})
+POSTPONE = Cause(
+    "postpone", "the attempt failed and will be retried later", {ASSIGNED: WAITING, RUNNING: WAITING}
+)
 SUCCEED = Cause(
     "succeed",
     "the first success of any attempt, however late, is recorded",

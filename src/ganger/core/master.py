@@ -6,7 +6,7 @@ sees the whole batch. Handlers change the ledger only by recording.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from msgspec import msgpack
 
 from ganger.config import MasterSettings
 from ganger.core.client_desk import ClientDesk
@@ -15,13 +15,14 @@ from ganger.core.delivery import Delivery
 from ganger.core.effects import Effect
 from ganger.core.endings import Endings
 from ganger.core.events import Connected, Disconnected, Received
+from ganger.core.ledger import Handlers
 from ganger.core.placement import Placement
 from ganger.core.queries import Queries
 from ganger.core.roster import Client, Worker
 from ganger.core.worker_desk import WorkerDesk
 from ganger.errors import InvariantViolated
 from ganger.ports import Now
-from ganger.protocol.ids import show_task
+from ganger.protocol.ids import TaskId, show_task
 from ganger.protocol.messages import (
     Answer,
     Assign,
@@ -46,10 +47,7 @@ from ganger.protocol.messages import (
     Welcome,
 )
 from ganger.protocol.options import FunctionBody, SpecBody
-from ganger.protocol.records import EpochBegun, RECORD_VERSION
-from msgspec import msgpack
-
-Event = Connected | Disconnected | Received
+from ganger.protocol.records import RECORD_VERSION, EpochBegun
 
 
 class Master:
@@ -71,7 +69,7 @@ class Master:
         self.workers = WorkerDesk(self.context, self.delivery, self.endings)
         self.placement = Placement(self.context.ledger, self.context.roster, settings)
         self.queries = Queries(self.context, journal_name)
-        self._from_client: dict[type, Callable[..., None]] = {
+        self._from_client: Handlers = {
             Submit: self.clients.on_submit,
             Release: self.clients.on_release,
             Define: self.clients.on_define,
@@ -83,7 +81,7 @@ class Master:
             Ping: self._on_ping,
             Goodbye: lambda client, _: self.clients.on_goodbye(client),
         }
-        self._from_worker: dict[type, Callable[..., None]] = {
+        self._from_worker: Handlers = {
             Report: self.workers.on_report,
             Started: self.workers.on_started,
             Beat: self._on_beat,
@@ -102,7 +100,7 @@ class Master:
         self.context.ledger.apply(record)
         return record
 
-    def step(self, event: Event, now: Now) -> list[Effect]:
+    def step(self, event: object, now: Now) -> list[Effect]:
         """Takes in one event.
 
         Raises:
@@ -115,6 +113,8 @@ class Master:
             self._on_connected(event)
         elif type(event) is Disconnected:
             self._on_disconnected(event)
+        else:
+            raise InvariantViolated(f"{type(event).__name__} is no event of a master")
         return self.context.drain_effects()
 
     def settle(self, now: Now, accepting: bool) -> list[Effect]:
@@ -220,7 +220,7 @@ class Master:
         self.context.send(client.connection, self.queries.answer(query))
 
     def _on_cancel_tasks(self, client: Client, cancel: CancelTasks) -> None:
-        reached = [show_task(task) for task in self.clients.cancel_by_id(cancel.tasks)]
+        reached = [show_task(TaskId(task)) for task in self.clients.cancel_by_id(cancel.tasks)]
         self.context.send(client.connection, Answer(cancel.request, msgpack.encode(reached)))
 
     def _on_drain_workers(self, client: Client, drain: DrainWorkers) -> None:

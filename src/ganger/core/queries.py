@@ -29,10 +29,17 @@ class Queries:
 
     def answer(self, query: Query) -> Answer:
         """The rows, or an error text that a person can read."""
-        topics = {"status": self._status, "workers": self._workers, "tasks": self._tasks, "explain": self._explain}
+        topics = {
+            "status": self._status,
+            "workers": self._workers,
+            "tasks": self._tasks,
+            "explain": self._explain,
+        }
         topic = topics.get(query.topic)
         if topic is None:
-            return Answer(query.request, b"", f"there is no topic {query.topic!r}; known: {', '.join(topics)}")
+            return Answer(
+                query.request, b"", f"there is no topic {query.topic!r}; known: {', '.join(topics)}"
+            )
         try:
             return Answer(query.request, msgpack.encode(topic(query)))
         except GangerError as error:

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from ganger.core.lifecycle import ASSIGNED, RUNNING
 from ganger.core.master import Master
 from ganger.core.roster import NO_CONNECTION, Client, Worker
+from ganger.errors import JournalVersion
 from ganger.ports import Now
 from ganger.protocol.messages import Runtime, WorkerOffer
-from ganger.protocol.records import EpochBegun, Record
+from ganger.protocol.records import RECORD_VERSION, EpochBegun, Record
 
 _UNKNOWN = Runtime("", "", "", 0)
 
@@ -23,10 +24,20 @@ def recover(master: Master, batches: Iterable[list[Record]], now: Now) -> EpochB
 
     Returns:
         The record of the new epoch, which must be durable before anything is served.
+
+    Raises:
+        JournalVersion: The records are of a later format than this version knows.
+        InvariantViolated: They contradict each other.
     """
     ledger = master.context.ledger
     for batch in batches:
         for record in batch:
+            if type(record) is EpochBegun and record.version > RECORD_VERSION:
+                raise JournalVersion(
+                    f"the journal was written in record format {record.version}, this version reads up to "
+                    f"{RECORD_VERSION}",
+                    hint="start the version of ganger that wrote it, or a later one",
+                )
             ledger.apply(record)
     epoch = master.begin(now)
     _expect_workers(master, now)

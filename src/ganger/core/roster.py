@@ -10,7 +10,7 @@ from heapq import heapify, heappop, heappush
 from ganger.config import MasterSettings
 from ganger.core.shapes import ReadyQueue, Shape
 from ganger.core.tasks import Spec
-from ganger.protocol.ids import ConnectionId
+from ganger.protocol.ids import ConnectionId, SessionNo
 from ganger.protocol.messages import Hello, Runtime, WorkerOffer
 
 NO_CONNECTION = ConnectionId(0)
@@ -193,7 +193,7 @@ class Client:
 
     Attributes:
         session: The number of its session.
-        window_bytes: Result bytes sent and not released.
+        sent_bytes, received_bytes: Result bytes sent on this connection, and taken in by the client.
         backlog: Ended tasks to be told once the window has room.
         credit_tasks, credit_bytes: How far it was told that it may go.
     """
@@ -203,21 +203,28 @@ class Client:
         "connection",
         "credit_bytes",
         "credit_tasks",
+        "received_bytes",
         "runtime",
+        "sent_bytes",
         "session",
         "silent_since_ns",
-        "window_bytes",
     )
 
-    def __init__(self, session: int, connection: ConnectionId, runtime: Runtime) -> None:
+    def __init__(self, session: SessionNo, connection: ConnectionId, runtime: Runtime) -> None:
         self.session = session
         self.connection = connection
         self.runtime = runtime
-        self.window_bytes = 0
+        self.sent_bytes = 0
+        self.received_bytes = 0
         self.backlog: list[int] = []
         self.credit_tasks = 0
         self.credit_bytes = 0
         self.silent_since_ns = 0
+
+    @property
+    def window_bytes(self) -> int:
+        """Result bytes on their way to the client."""
+        return self.sent_bytes - self.received_bytes
 
 
 class Roster:

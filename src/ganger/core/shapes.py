@@ -45,7 +45,9 @@ PLAIN = Shape()
 def shape_of(options: TaskOptions) -> Shape:
     """The shape that a task's options ask for."""
     cpu = options.resources.get("cpu", 1.0)
-    needs = tuple(sorted((name, amount) for name, amount in options.resources.items() if name != "cpu" and amount))
+    needs = tuple(
+        sorted((name, amount) for name, amount in options.resources.items() if name != "cpu" and amount)
+    )
     return Shape(max(1, math.ceil(cpu)), needs, tuple(sorted(options.workers)))
 
 

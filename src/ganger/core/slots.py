@@ -18,7 +18,17 @@ class AgentSpec:
         gpus: Devices that one attempt takes.
     """
 
-    __slots__ = ("body", "concurrency", "cost", "gpus", "id", "memory_bytes", "name", "timeout_ns", "together")
+    __slots__ = (
+        "body",
+        "concurrency",
+        "cost",
+        "gpus",
+        "id",
+        "memory_bytes",
+        "name",
+        "timeout_ns",
+        "together",
+    )
 
     def __init__(self, body: SpecBody, cost: Cost) -> None:
         options = body.options

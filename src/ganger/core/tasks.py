@@ -37,7 +37,7 @@ class Spec:
         self.prefetchable = body.options.repeatable and body.options.concurrency == 1
 
     def slots_for(self, count: int) -> int:
-        """Slots that so many attempts take: one each, or shared by `concurrency` calls of an async function."""
+        """Slots that so many attempts take; `concurrency` calls of an async function share one."""
         return -(-count // self.options.concurrency) * self.shape.slots
 
 

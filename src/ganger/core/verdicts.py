@@ -23,8 +23,8 @@ def crash_failure(attempt: Attempt, code: int, peak_bytes: int) -> Failure:
     name = attempt.spec.name
     limit = attempt.spec.memory_bytes
     if limit and peak_bytes > limit:
-        text = f"{name} used {peak_bytes / 2**20:,.0f} MiB, more than the {limit / 2**20:,.0f} MiB it had asked for"
-        return _failure(attempt, "memory", text, {"peak_bytes": peak_bytes, "limit_bytes": limit})
+        text, numbers = memory_verdict(attempt, peak_bytes, limit, "it had asked for")
+        return _failure(attempt, "memory", text, numbers)
     if code < 0:
         text = f"{name} ended its process by signal {SIGNALS.get(-code, str(-code))}"
         if code == -9:
@@ -32,6 +32,15 @@ def crash_failure(attempt: Attempt, code: int, peak_bytes: int) -> Failure:
     else:
         text = f"{name} ended its process with exit code {code}"
     return _failure(attempt, "crash", text, {"exit_code": code, "peak_bytes": peak_bytes})
+
+
+def memory_verdict(
+    attempt: Attempt, peak_bytes: int, limit_bytes: int, whose: str
+) -> tuple[str, dict[str, int]]:
+    """The words and the numbers for an attempt that used too much memory."""
+    used, allowed = peak_bytes / 2**20, limit_bytes / 2**20
+    text = f"{attempt.spec.name} used {used:,.0f} MiB, more than the {allowed:,.0f} MiB {whose}"
+    return text, {"peak_bytes": peak_bytes, "limit_bytes": limit_bytes}
 
 
 def ending_failure(attempt: Attempt, ending: Ending) -> Failure:

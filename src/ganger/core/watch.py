@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganger.core.slots import Attempt, Ending, Slot
+from ganger.core.verdicts import memory_verdict
 from ganger.core.worker_effects import ToExecutor, ToMaster
 from ganger.protocol.executor_messages import CancelCall
 from ganger.protocol.messages import Started
@@ -33,7 +34,9 @@ class Watch:
                 return int(settings.tick_s * 1e9)
             oldest = next(iter(slot.out.values()))
             if oldest.spec.timeout_ns or oldest.ending is not None:
-                pause_ns = min(settings.announce_ns, max(settings.stall_ns, oldest.spec.timeout_ns // TIMEOUT_CHECKS))
+                pause_ns = min(
+                    settings.announce_ns, max(settings.stall_ns, oldest.spec.timeout_ns // TIMEOUT_CHECKS)
+                )
             elif oldest.announced:
                 continue
             else:
@@ -101,6 +104,5 @@ class Watch:
                 self._out_of_memory(largest, largest.running()[0], resident, resident, "the machine had left")
 
     def _out_of_memory(self, slot: Slot, attempt: Attempt, peak: int, limit: int, whose: str) -> None:
-        text = f"{attempt.spec.name} used {peak / 2**20:,.0f} MiB, more than the {limit / 2**20:,.0f} MiB {whose}"
-        numbers = {"peak_bytes": peak, "limit_bytes": limit}
+        text, numbers = memory_verdict(attempt, peak, limit, whose)
         self.core.end_executor(slot, Ending("memory", attempt, text, numbers))

@@ -8,7 +8,6 @@ every executor is in such a call. Whatever ends is reported until the master has
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -16,18 +15,19 @@ from msgspec import Struct
 from ganger.config import WorkerSettings
 from ganger.core.costs import Cost
 from ganger.core.dispatch import Dispatch
+from ganger.core.ledger import Handlers
 from ganger.core.reports import Reports
 from ganger.core.slots import AgentSpec, Attempt, Ending, Slot
-from ganger.core.watch import Watch
 from ganger.core.verdicts import crash_failure, ending_failure
+from ganger.core.watch import Watch
 from ganger.core.worker_effects import (
     AgentEffect,
     EndExecutor,
     LeaveCluster,
     StartExecutor,
-    ToExecutor,
     ToMaster,
 )
+from ganger.protocol.calls import EXIT, FAILURE, RETRYABLE, STOPPED, SUCCESS, Finished
 from ganger.protocol.messages import (
     Assign,
     Drain,
@@ -37,11 +37,9 @@ from ganger.protocol.messages import (
     Held,
     Pong,
     Recorded,
-    Started,
     Stop,
     Welcome,
 )
-from ganger.protocol.calls import EXIT, FAILURE, RETRYABLE, STOPPED, SUCCESS, Finished
 
 
 class Assigned(Struct, gc=False):
@@ -130,7 +128,7 @@ class WorkerCore:
         self.connected = False
         self.dispatch = Dispatch(self, gpus)
         self.watch = Watch(self)
-        self._handlers: dict[type, Callable[..., None]] = {
+        self._handlers: Handlers = {
             Assigned: self._on_master,
             Collected: self._on_collected,
             ExecutorStarted: self._on_executor_started,
@@ -140,7 +138,7 @@ class WorkerCore:
             MemorySampled: self.watch.look_at_memory,
             LeaveAsked: self._on_leave_asked,
         }
-        self._from_master: dict[type, Callable[..., None]] = {
+        self._from_master: Handlers = {
             Assign: self._on_assign,
             Stop: self._on_stop,
             Forget: self._on_forget,

@@ -18,8 +18,8 @@ from ganger.protocol.messages import (
     Beat,
     Drain,
     Failure,
-    Hello,
     Held,
+    Hello,
     Recorded,
     Report,
     Running,
@@ -57,7 +57,9 @@ class WorkerDesk:
         ledger = self.context.ledger
         holds = set(held.tasks)
         missing = [identifier for identifier in worker.assigned if identifier not in holds]
-        surplus = [task for task in held.tasks if task not in ledger.tasks or ledger.tasks[task].state >= SUCCEEDED]
+        surplus = [
+            task for task in held.tasks if task not in ledger.tasks or ledger.tasks[task].state >= SUCCEEDED
+        ]
         self._return(worker, missing)
         if surplus:
             self.context.send(worker.connection, Stop(surplus))
@@ -84,7 +86,9 @@ class WorkerDesk:
             self.context.gained[worker] = None
 
     def _renew(self, worker: Worker) -> None:
-        worker.lease_until_ns = self.context.now.monotonic_ns + int(self.context.settings.worker_lease_s * 1e9)
+        worker.lease_until_ns = self.context.now.monotonic_ns + int(
+            self.context.settings.worker_lease_s * 1e9
+        )
         if self._check_at_ns is None:
             self._check_at_ns = worker.lease_until_ns
 
@@ -136,7 +140,7 @@ class WorkerDesk:
         self._suspect(unknown, worker, why)
 
     def _suspect(self, tasks: list[Task], worker: Worker, why: str) -> None:
-        back = [task.id for task in tasks if task.spec.options.repeatable]
+        back: list[int] = [task.id for task in tasks if task.spec.options.repeatable]
         if back:
             self.context.record(AttemptsReturned(back, True))
             self._unblock()
@@ -146,7 +150,7 @@ class WorkerDesk:
 
     def _lose_started(self, tasks: list[Task], why: str, error: bytes = b"") -> None:
         """Started attempts are gone: again while the budget lasts, else the task has failed."""
-        again = []
+        again: list[int] = []
         for task in tasks:
             options = task.spec.options
             if options.repeatable and task.losses < options.losses_max:

@@ -21,10 +21,11 @@ class ToExecutor(Struct, gc=False):
 
 
 class Revoke(Struct, gc=False):
-    """Have the executor skip what it has not started, up to and including this index."""
+    """Have the executor skip these calls, where it has not started them."""
 
     slot: int
-    through: int
+    first: int
+    last: int
 
 
 class StartExecutor(Struct, gc=False):

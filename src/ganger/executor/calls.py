@@ -46,7 +46,9 @@ class Call:
             note = f"while loading the function {spec.name} in the executor"
             self.broken = FAILURE, describe(error, note)
 
-    def arguments(self, payload: bytes, inputs: Sequence[bytes] | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def arguments(
+        self, payload: bytes, inputs: Sequence[bytes] | None
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments."""
         if inputs:
             set_inputs(inputs)
@@ -89,9 +91,17 @@ class Call:
         """The outcome of an exception."""
         if isinstance(error, SystemExit):
             text = f"{self.spec.name} called sys.exit({error.code!r})"
-            return EXIT, encode_error(ErrorInfo("crash", "ganger.errors.ExecutorCrashed", text, _trace(error)))
+            return EXIT, encode_error(
+                ErrorInfo("crash", "ganger.errors.ExecutorCrashed", text, _trace(error))
+            )
         kind = RETRYABLE if isinstance(error, self.retry_on) else FAILURE
         return kind, describe(error)
+
+
+def too_long(size: int, limit: int) -> tuple[int, bytes]:
+    """The outcome of a result that is longer than may travel."""
+    text = f"the result takes {size:,} bytes, more than payload_bytes_max ({limit:,})"
+    return FAILURE, encode_error(ErrorInfo("result", "ganger.errors.ResultNotSerializable", text))
 
 
 def describe(error: BaseException, note: str = "") -> bytes:
@@ -108,7 +118,9 @@ def describe(error: BaseException, note: str = "") -> bytes:
         pickled = dumps(error)
     except BaseException:
         pickled = b""
-    return encode_error(ErrorInfo("exception", f"{kind.__module__}.{kind.__qualname__}", text, trace, pickled))
+    return encode_error(
+        ErrorInfo("exception", f"{kind.__module__}.{kind.__qualname__}", text, trace, pickled)
+    )
 
 
 def _trace(error: BaseException) -> str:

@@ -10,8 +10,9 @@ import traceback
 import types
 from collections.abc import Iterator
 from importlib import import_module
+from typing import NamedTuple
 
-from ganger.executor.calls import Call
+from ganger.executor.calls import Call, too_long
 from ganger.executor.ring import RingWriter
 from ganger.protocol.codec import decode_to_executor, encode
 from ganger.protocol.executor_messages import LargeResult, Learn, Leave, Prepared, Run, ToExecutor
@@ -22,21 +23,29 @@ WAKE = frame(b"")
 _now_ns = time.monotonic_ns
 
 
+class ExecutorLimits(NamedTuple):
+    """What may be how long, in bytes: a message, a result in the ring, a result at all."""
+
+    frame_bytes_max: int
+    ring_result_bytes_max: int
+    payload_bytes_max: int
+
+
 class Executor:
     """One executor's state.
 
     Args:
         sock: The agent's socket pair.
         ring: Where results go.
-        frame_bytes_max: The longest message from the agent.
-        ring_result_bytes_max: Longer results go over the socket.
+        limits: What may be how long.
     """
 
-    def __init__(self, sock: socket.socket, ring: RingWriter, frame_bytes_max: int, ring_result_bytes_max: int) -> None:
+    def __init__(self, sock: socket.socket, ring: RingWriter, limits: ExecutorLimits) -> None:
         self.sock = sock
         self.ring = ring
-        self.ring_result_bytes_max = ring_result_bytes_max
-        self.parser = FrameParser(frame_bytes_max)
+        self.ring_result_bytes_max = limits.ring_result_bytes_max
+        self.payload_bytes_max = limits.payload_bytes_max
+        self.parser = FrameParser(limits.frame_bytes_max)
         self._functions: dict[bytes, bytes] = {}
         self._calls: dict[int, Call] = {}
 
@@ -106,7 +115,9 @@ class Executor:
             self.send_large(index, kind, elapsed_ns, body)
 
     def send_large(self, index: int, kind: int, elapsed_ns: int, body: bytes) -> None:
-        """Sends an outcome over the socket."""
+        """Sends an outcome over the socket; one over the limit becomes an error."""
+        if len(body) > self.payload_bytes_max:
+            kind, body = too_long(len(body), self.payload_bytes_max)
         self.sock.sendall(frame(encode(LargeResult(index, kind, elapsed_ns, body))))
 
     def wake(self) -> None:
@@ -114,18 +125,17 @@ class Executor:
         self.sock.sendall(WAKE)
 
 
-def run_executor(sock: socket.socket, ring: int, preload: str, frame_bytes_max: int, ring_result_bytes_max: int) -> None:
+def run_executor(sock: socket.socket, ring: int, preload: str, limits: ExecutorLimits) -> None:
     """The life of an executor process, after the fork.
 
     Args:
         sock: The agent's socket pair, blocking.
         ring: The descriptor of its ring.
         preload: ``module:function`` to call first, or empty.
-        frame_bytes_max: The longest message.
-        ring_result_bytes_max: The longest result in the ring.
+        limits: What may be how long.
     """
     sys.modules["__main__"] = types.ModuleType("__main__")
-    executor = Executor(sock, RingWriter(ring), frame_bytes_max, ring_result_bytes_max)
+    executor = Executor(sock, RingWriter(ring), limits)
     os.close(ring)
     error = prepare(preload) if preload else ""
     try:

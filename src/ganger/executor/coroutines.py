@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ganger.executor.calls import Call
@@ -16,16 +17,13 @@ from ganger.protocol.framing import FrameParser
 if TYPE_CHECKING:
     from ganger.executor.child import Executor
 
-_loop: asyncio.AbstractEventLoop | None = None
 
-
+@cache
 def executor_loop() -> asyncio.AbstractEventLoop:
     """The executor's one event loop; it lives as long as the process, so clients made on it stay usable."""
-    global _loop
-    if _loop is None:
-        _loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(_loop)
-    return _loop
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    return loop
 
 
 class CoroutineServer:
@@ -51,7 +49,9 @@ class CoroutineServer:
         self.loop.add_reader(sock.fileno(), self._on_readable)
         try:
             while self._tasks:
-                self.loop.run_until_complete(asyncio.wait(list(self._tasks.values()), return_when="FIRST_COMPLETED"))
+                self.loop.run_until_complete(
+                    asyncio.wait(list(self._tasks.values()), return_when="FIRST_COMPLETED")
+                )
         finally:
             self.loop.remove_reader(sock.fileno())
             sock.setblocking(True)

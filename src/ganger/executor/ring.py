@@ -4,9 +4,13 @@ The executor writes without waiting for anyone, the agent reads without the exec
 finished result never waits for what stands behind it, and after a crash it is known what had
 started. Each field has one writer. Positions grow for ever and wrap only when addressed.
 
-Layout, little-endian 64-bit words: 0 index started, 8 when (monotonic ns), 16 head (bytes written),
-24 tail (bytes read), 32 revoked (calls up to this index that have not started must be skipped);
-from byte 64 the ring of records: index, elapsed ns, length, kind, payload.
+Layout, native 64-bit words, each written and read in one piece: 0 index started, 8 when (monotonic
+ns), 16 head (bytes written), 24 tail (bytes read), 32 the calls that are revoked (the last index and
+how many before it); from byte 64 the ring of records: index, elapsed ns, length, kind, payload.
+
+A revocation names exactly the calls that the agent has taken back, so agent and executor never
+disagree about one that was just starting: a call outside of it runs, a call inside of it is skipped
+if the executor has not passed it, and if it has, the call runs twice and its first result counts.
 """
 
 from __future__ import annotations
@@ -21,9 +25,11 @@ from ganger.protocol.calls import Finished
 
 HEADER_BYTES = 64
 _STARTED, _HEAD, _TAIL, _REVOKED = 0, 16, 24, 32
-_WORD = struct.Struct("<Q")
-_PAIR = struct.Struct("<QQ")
-_RECORD = struct.Struct("<QQIB")
+_WORD = struct.Struct("@Q")
+_PAIR = struct.Struct("@QQ")
+_RECORD = struct.Struct("@QQIB")
+_COUNT_BITS = 16
+_COUNT_MAX = (1 << _COUNT_BITS) - 1
 RECORD_BYTES = _RECORD.size
 _put, _get = _WORD.pack_into, _WORD.unpack_from
 _put_pair, _get_pair = _PAIR.pack_into, _PAIR.unpack_from
@@ -64,7 +70,9 @@ class RingWriter:
         """Publishes that a call starts. Returns False if it was revoked and must be skipped."""
         memory = self._memory
         _put_pair(memory, _STARTED, index, now_ns)
-        return index > _get(memory, _REVOKED)[0]
+        word: int = _get(memory, _REVOKED)[0]
+        last = word >> _COUNT_BITS
+        return index > last or index <= last - (word & _COUNT_MAX)
 
     def publish(self, index: int, kind: int, elapsed_ns: int, payload: bytes) -> None:
         """Publishes how a call ended; waits while the ring is full."""
@@ -135,9 +143,10 @@ class RingReader:
         index, now_ns = _get_pair(self._memory, _STARTED)
         return index, now_ns
 
-    def revoke(self, through: int) -> None:
-        """Calls up to and including this index that have not started must be skipped."""
-        _put(self._memory, _REVOKED, through)
+    def revoke(self, first: int, last: int) -> None:
+        """The calls from `first` to `last` must be skipped, where they have not started."""
+        count = min(last - first + 1, _COUNT_MAX)
+        _put(self._memory, _REVOKED, last << _COUNT_BITS | count)
 
     def close(self) -> None:
         """Lets go of the memory."""

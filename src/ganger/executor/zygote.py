@@ -18,7 +18,7 @@ import socket
 import sys
 from typing import NoReturn
 
-from ganger.executor.child import run_executor
+from ganger.executor.child import ExecutorLimits, run_executor
 from ganger.protocol.codec import decode_to_zygote, encode
 from ganger.protocol.executor_messages import Exited, Fork, Forked, Kill
 from ganger.protocol.framing import FrameParser, frame
@@ -39,14 +39,12 @@ class Zygote:
 
     Args:
         sock: A socket pair to the agent.
-        frame_bytes_max: Passed on to executors.
-        ring_result_bytes_max: Passed on to executors.
+        limits: Passed on to executors.
     """
 
-    def __init__(self, sock: socket.socket, frame_bytes_max: int, ring_result_bytes_max: int) -> None:
+    def __init__(self, sock: socket.socket, limits: ExecutorLimits) -> None:
         self.sock = sock
-        self.frame_bytes_max = frame_bytes_max
-        self.ring_result_bytes_max = ring_result_bytes_max
+        self.limits = limits
         self.children: set[int] = set()
         self._parser = FrameParser(MESSAGE_BYTES_MAX)
         self._descriptors: list[int] = []
@@ -54,18 +52,19 @@ class Zygote:
     def serve(self) -> None:
         """Works until the agent is gone; then every executor ends."""
         wake_read, wake_write = os.pipe()
+        watched: list[int] = [self.sock.fileno(), wake_read]
         os.set_blocking(wake_write, False)
         os.set_blocking(wake_read, False)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         try:
             while True:
-                readable, _, _ = select.select([self.sock, wake_read], [], [])
+                readable, _, _ = select.select(watched, [], [])
                 if wake_read in readable:
                     with contextlib.suppress(BlockingIOError):
                         os.read(wake_read, 4096)
                     self._reap()
-                if self.sock in readable and not self._receive():
+                if self.sock.fileno() in readable and not self._receive():
                     return
         except (BrokenPipeError, ConnectionResetError):
             return
@@ -112,13 +111,7 @@ class Zygote:
             os.setpgid(0, 0)
             die_with_parent()
             sys.path[:] = [*request.paths, *(path for path in sys.path if path not in request.paths)]
-            run_executor(
-                socket.socket(fileno=executor_socket),
-                ring,
-                request.preload,
-                self.frame_bytes_max,
-                self.ring_result_bytes_max,
-            )
+            run_executor(socket.socket(fileno=executor_socket), ring, request.preload, self.limits)
             code = 0
         except BaseException:
             sys.excepthook(*sys.exc_info())
@@ -157,7 +150,7 @@ def _peak_bytes(usage: resource.struct_rusage) -> int:
     return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def fork_zygote(frame_bytes_max: int, ring_result_bytes_max: int) -> tuple[socket.socket, int]:
+def fork_zygote(limits: ExecutorLimits) -> tuple[socket.socket, int]:
     """Forks the zygote from this process, which must still have a single thread and no event loop.
 
     Returns:
@@ -174,7 +167,7 @@ def fork_zygote(frame_bytes_max: int, ring_result_bytes_max: int) -> tuple[socke
         os.setpgid(0, 0)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        Zygote(theirs, frame_bytes_max, ring_result_bytes_max).serve()
+        Zygote(theirs, limits).serve()
         code = 0
     except BaseException:
         sys.excepthook(*sys.exc_info())

@@ -15,6 +15,7 @@ import msgspec
 import uvloop
 
 from ganger.errors import GangerError
+from ganger.executor.child import ExecutorLimits
 from ganger.executor.zygote import die_with_parent, fork_zygote
 from ganger.host.plan import Status
 from ganger.master.server import MasterPlan, MasterServer
@@ -50,12 +51,12 @@ def fork_child(name: str, body: Callable[[Say], None]) -> Child:
     """
     read_end, write_end = os.pipe()
     pid = os.fork()
-    if pid:
-        os.close(write_end)
-        os.set_blocking(read_end, False)
-        return Child(name, pid, read_end)
-    os.close(read_end)
-    _become(name, write_end, body)
+    if not pid:
+        os.close(read_end)
+        _become(name, write_end, body)
+    os.close(write_end)
+    os.set_blocking(read_end, False)
+    return Child(name, pid, read_end)
 
 
 def _become(name: str, status: int, body: Callable[[Say], None]) -> NoReturn:
@@ -102,7 +103,10 @@ def worker_body(plan: WorkerPlan) -> Callable[[Say], None]:
     """The life of a worker process: its zygote first, while it has a single thread and no loop."""
 
     def live(say: Say) -> None:
-        zygote, _ = fork_zygote(plan.frame_bytes_max, plan.settings.ring_result_bytes_max)
+        limits = ExecutorLimits(
+            plan.frame_bytes_max, plan.settings.ring_result_bytes_max, plan.payload_bytes_max
+        )
+        zygote, _ = fork_zygote(limits)
 
         async def work() -> None:
             await Agent(plan, zygote).run(lambda: say(Status(plan.name, True)))

@@ -162,7 +162,9 @@ class Supervisor:
         if child.name == "master":
             self._failed = bool(code)
             self._stopping = True
-            self.say(Status("host", False, error="MasterEnded", message=f"the master has ended (code {code})"))
+            self.say(
+                Status("host", False, error="MasterEnded", message=f"the master has ended (code {code})")
+            )
             return
         plan = self.workers.pop(child.name, None)
         if plan is not None and code != 0:
@@ -184,13 +186,19 @@ class Supervisor:
     # --- the end ---------------------------------------------------------------------------------
 
     def _stop(self) -> None:
-        """Workers first, then the master; whoever does not heed is killed. A second signal hurries."""
+        """Workers first, so that they can report, then the master; whoever does not heed is killed.
+
+        A throw-away cluster has nothing to report to anyone: its master goes first.
+        """
         self._stopping = True
-        hurry = self.plan.folder != ""
         master = [child for child in self.children.values() if child.name == "master"]
         workers = [child for child in self.children.values() if child.name != "master"]
-        self._end(workers, signal.SIGKILL if hurry else signal.SIGTERM)
-        self._end(master, signal.SIGTERM)
+        if self.plan.folder:
+            self._end(master, signal.SIGTERM)
+            self._end(workers, signal.SIGKILL)
+        else:
+            self._end(workers, signal.SIGTERM)
+            self._end(master, signal.SIGTERM)
         if self.plan.folder:
             shutil.rmtree(self.plan.folder, ignore_errors=True)
 

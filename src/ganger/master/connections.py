@@ -14,6 +14,7 @@ from ganger.protocol.codec import Decoder, decode_from_client, decode_from_worke
 from ganger.protocol.ids import ConnectionId
 from ganger.protocol.messages import FromClient, FromWorker
 
+WARNING = 30
 GREETING_BYTES_MAX = 64 * 1024
 """The longest frame of a peer that has not been admitted."""
 
@@ -42,7 +43,11 @@ class Connections:
     """
 
     def __init__(
-        self, settings: MasterSettings, gate: Gate, offer: Callable[[object], None], log: Callable[[int, str], None]
+        self,
+        settings: MasterSettings,
+        gate: Gate,
+        offer: Callable[[object], None],
+        log: Callable[[int, str], None],
     ) -> None:
         self.settings = settings
         self.gate = gate
@@ -80,7 +85,9 @@ class Connections:
     def on_made(self, link: Link) -> None:
         """A stranger is here: challenge it, and give it a moment to answer."""
         if len(self._peers) >= self.settings.connections_max:
-            self.log(30, f"connection refused: connections_max ({self.settings.connections_max}) are open")
+            self.log(
+                WARNING, f"connection refused: connections_max ({self.settings.connections_max}) are open"
+            )
             link.abort("too many connections")
             return
         self._count += 1
@@ -107,7 +114,7 @@ class Connections:
         hello = decode_hello(body)
         refusal = self.gate.check(peer.link, peer.nonce, hello)
         if refusal is not None:
-            self.log(30, f"refused a {hello.role} from {hello.runtime.host}: {refusal.reason}")
+            self.log(WARNING, f"refused a {hello.role} from {hello.runtime.host}: {refusal.reason}")
             peer.link.send(encode(refusal))
             peer.link.close()
             return
@@ -126,9 +133,10 @@ class Connections:
         self._peers.pop(peer.identifier, None)
         if peer.timeout is not None:
             peer.timeout.cancel()
-        if peer.decode is None:
-            self.log(20, f"a connection ended before it was admitted: {reason}")
-        else:
+        if link.reason:
+            who = "a stranger" if peer.decode is None else "a peer"
+            self.log(WARNING, f"closed the connection of {who}: {reason}")
+        if peer.decode is not None:
             self.offer(Disconnected(peer.identifier))
 
 

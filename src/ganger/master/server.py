@@ -14,12 +14,13 @@ from msgspec import Struct, field
 from ganger.config import JournalSettings, MasterSettings
 from ganger.core.master import Master
 from ganger.core.recovery import recover
-from ganger.errors import GangerError, JournalError, Refused
+from ganger.errors import GangerError, JournalError
 from ganger.master.connections import Connections
 from ganger.master.gate import Gate
 from ganger.master.journal import open_journal
 from ganger.net.address import Endpoint, parse
 from ganger.net.endpoints import listen
+from ganger.net.reach import check_reach
 from ganger.ports import Journal
 from ganger.protocol.codec import decode_records, encode_records
 from ganger.runtime.environment import SystemClock, runtime_of_this_process
@@ -28,7 +29,7 @@ from ganger.security.secret import read_or_make_secret
 
 logger = logging.getLogger("ganger.master")
 
-IDLE_S = 0.05
+IDLE_S = 0.25
 """Quiet time after which the journal is told that it may seal."""
 
 
@@ -55,12 +56,8 @@ def check_addresses(plan: MasterPlan) -> list[Endpoint]:
         Refused: One of them can be reached from other machines, and `insecure` was not given.
     """
     endpoints = [endpoint for text in plan.listen for endpoint in parse(text)]
-    for endpoint in endpoints:
-        if not endpoint.on_loopback and not plan.insecure:
-            raise Refused(
-                f"{endpoint} can be reached from other machines, and this version has no identities to protect it",
-                hint="listen on 127.0.0.1, or give --insecure if everyone on that network may run code here",
-            )
+    hint = "listen on 127.0.0.1, or give --insecure if everyone on that network may run code here"
+    check_reach(endpoints, insecure=plan.insecure, hint=hint)
     return endpoints
 
 
@@ -82,13 +79,20 @@ class MasterServer:
         self._servers: list[asyncio.Server] = []
         self._stopped = asyncio.Event()
         self._failure: BaseException | None = None
+        self._quiet = True
         runtime = runtime_of_this_process()
         journal_name = plan.journal or "memory"
         self.core = Master(plan.settings, runtime, journal_name)
         secret = None if plan.insecure or not _has_tcp(plan) else read_or_make_secret()
         self.connections = Connections(plan.settings, Gate(secret, runtime.python), self._offer, logger.log)
         self.pump = Pump(
-            self.core, self.journal, self.connections, self.clock, self, logger.log, plan.settings.batch_events_max
+            self.core,
+            self.journal,
+            self.connections,
+            self.clock,
+            self,
+            logger.log,
+            plan.settings.batch_events_max,
         )
 
     async def run(self, on_ready: Callable[[list[str]], None]) -> None:
@@ -114,9 +118,11 @@ class MasterServer:
         gc.freeze()
         gc.disable()
         on_ready(addresses)
+        sealer = self._loop.create_task(self._seal_when_quiet())
         try:
             await self._stopped.wait()
         finally:
+            sealer.cancel()
             await self._close()
         if self._failure is not None:
             raise self._failure
@@ -129,6 +135,14 @@ class MasterServer:
         batches = (decode_records(batch) for batch in self.journal.replay())
         epoch = recover(self.core, batches, self.clock.now())
         self.journal.start(epoch.epoch, encode_records([epoch]))
+
+    async def _seal_when_quiet(self) -> None:
+        """Tells the journal when nothing has happened for a while."""
+        while self.journal.durable:
+            await asyncio.sleep(IDLE_S)
+            if self._quiet and self.pump.idle:
+                self.journal.idle()
+            self._quiet = True
 
     async def _close(self) -> None:
         for server in self._servers:
@@ -145,6 +159,8 @@ class MasterServer:
     # --- turning the pump ------------------------------------------------------------------------
 
     def _offer(self, event: object) -> None:
+        if self._stopped.is_set():
+            return
         self.pump.offer(event)
         if not self._turn_queued:
             self._turn_queued = True
@@ -152,6 +168,7 @@ class MasterServer:
 
     def _turn(self) -> None:
         self._turn_queued = False
+        self._quiet = False
         try:
             self.pump.turn()
         except JournalError as error:

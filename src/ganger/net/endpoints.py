@@ -40,7 +40,9 @@ async def listen(endpoint: Endpoint, make_link: Callable[[], Link]) -> tuple[asy
 
 def _listen_error(endpoint: Endpoint, error: OSError) -> AddressInUse:
     if error.errno == errno.EADDRINUSE:
-        return AddressInUse(f"{endpoint} is taken by another process", hint="choose another port, or port 0 for a free one")
+        return AddressInUse(
+            f"{endpoint} is taken by another process", hint="choose another port, or port 0 for a free one"
+        )
     return AddressInUse(f"cannot listen on {endpoint}: {error.strerror or error}")
 
 
@@ -48,14 +50,23 @@ async def connect(endpoint: Endpoint, make_link: Callable[[], Link]) -> Link:
     """Opens a connection.
 
     Raises:
-        MasterUnreachable: Nothing answers there.
+        MasterUnreachable: Nothing answers there, or a process of another user does.
     """
     loop = asyncio.get_running_loop()
     try:
         if endpoint.path:
             _, link = await loop.create_unix_connection(make_link, endpoint.path)
+            _check_owner(endpoint, link)
         else:
             _, link = await loop.create_connection(make_link, endpoint.host, endpoint.port)
     except (OSError, socket.gaierror) as error:
         raise MasterUnreachable(f"nothing answers at {endpoint}: {error.strerror or error}") from error
     return link
+
+
+def _check_owner(endpoint: Endpoint, link: Link) -> None:
+    """A unix socket of another user is not ours to talk to."""
+    uid = link.peer_uid()
+    if uid is not None and uid not in (os.getuid(), 0):
+        link.abort("it belongs to another user")
+        raise MasterUnreachable(f"the process at {endpoint} belongs to user {uid}, not to you")

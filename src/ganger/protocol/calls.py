@@ -9,9 +9,9 @@ SUCCESS, FAILURE, RETRYABLE, EXIT, STOPPED = 0, 1, 2, 3, 4
 
 
 class Finished(NamedTuple):
-    """A call that ended."""
+    """A call that ended; `call` is its index in the executor."""
 
-    index: int
+    call: int
     kind: int
     elapsed_ns: int
     payload: bytes

@@ -60,7 +60,9 @@ class FrameParser:
         while end - at >= HEADER_BYTES:
             (size,) = _unpack_from(data, at)
             if size > self.frame_bytes_max:
-                raise FrameTooLarge(f"a frame of {size:,} bytes is over the limit of {self.frame_bytes_max:,}")
+                raise FrameTooLarge(
+                    f"a frame of {size:,} bytes is over the limit of {self.frame_bytes_max:,}"
+                )
             start = at + HEADER_BYTES
             if end - start < size:
                 break

@@ -109,9 +109,13 @@ class Submit(Struct, array_like=True, tag="submit", gc=False):
 
 
 class Release(Struct, array_like=True, tag="release"):
-    """Results that the client needs no longer, as inclusive intervals of sequence numbers."""
+    """Results that the client needs no longer, as inclusive intervals of sequence numbers.
+
+    `received_bytes` counts all result bytes that it has taken in on this connection.
+    """
 
     intervals: list[tuple[int, int]]
+    received_bytes: int
 
 
 class Cancel(Struct, array_like=True, tag="cancel"):

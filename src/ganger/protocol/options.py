@@ -21,7 +21,7 @@ class TaskOptions(Struct, frozen=True, array_like=True, omit_defaults=False):
         repeatable: Whether a second start is allowed at all.
         timeout_s: How long an attempt may run, from its start; 0 for no limit.
         priority: Higher goes first.
-        resources: Amounts by name: ``cpu`` in slots, ``memory`` in bytes, ``gpu`` in devices, others as named.
+        resources: Amounts by name: ``cpu`` in slots, ``memory`` in bytes, ``gpu`` in devices, others.
         workers: Names of the workers that may run it; empty for any.
         concurrency: How many calls of an async function share one executor.
     """

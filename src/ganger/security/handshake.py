@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from ganger.errors import Refused
-from ganger.protocol.messages import PROTOCOL_VERSION, Challenge, Hello, Refusal, Runtime, Welcome, WorkerOffer
+from ganger.protocol.messages import (
+    PROTOCOL_VERSION,
+    Challenge,
+    Hello,
+    Refusal,
+    Runtime,
+    Welcome,
+    WorkerOffer,
+)
 from ganger.security.secret import check_proof, make_nonce, prove
 
 
@@ -13,7 +21,8 @@ class Greeting:
     Args:
         role: ``client`` or ``worker``.
         runtime: What this process runs on.
-        secret: The cluster's secret, or None where there is none (a unix socket, ``--insecure``).
+        secret: The cluster's secret, or None where the kernel vouches for the peer (a unix socket) or
+            nobody does (``--insecure``).
     """
 
     def __init__(self, role: str, runtime: Runtime, secret: bytes | None) -> None:
@@ -37,22 +46,37 @@ class Greeting:
                 hint="install the same version of ganger on both sides",
             )
         self._heard = challenge.nonce
-        proof = prove(self.secret, self.role, challenge.nonce, self._nonce) if self.secret is not None else b""
+        proof = (
+            prove(self.secret, self.role, challenge.nonce, self._nonce) if self.secret is not None else b""
+        )
         return Hello(
-            PROTOCOL_VERSION, self.role, self.runtime, self._nonce, proof, epoch_seen, session=session, offer=offer
+            PROTOCOL_VERSION,
+            self.role,
+            self.runtime,
+            self._nonce,
+            proof,
+            epoch_seen,
+            session=session,
+            offer=offer,
         )
 
-    def check(self, welcome: Welcome, epoch_seen: int, *, over_tcp: bool) -> None:
+    def check(self, welcome: Welcome, epoch_seen: int) -> None:
         """Accepts the master's welcome.
 
         Raises:
             Refused: It does not know the secret, or it is an old master that was replaced.
         """
         if welcome.epoch < epoch_seen:
-            raise Refused(f"this master is of epoch {welcome.epoch}; a later one, of epoch {epoch_seen}, was seen")
-        if over_tcp and self.secret is not None and welcome.proof:
-            if not check_proof(self.secret, "master", self._nonce, self._heard, welcome.proof):
-                raise Refused("what answers there is not this user's master: it does not know the secret")
+            raise Refused(
+                f"this master is of epoch {welcome.epoch}; a later one, of epoch {epoch_seen}, was seen"
+            )
+        if self.secret is None:
+            return
+        if not check_proof(self.secret, "master", self._nonce, self._heard, welcome.proof):
+            raise Refused(
+                "what answers there does not know the secret of this user's clusters",
+                hint="if it is a master that was started with --insecure, connect with --insecure too",
+            )
 
 
 def refused(refusal: Refusal) -> Refused:

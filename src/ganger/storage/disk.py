@@ -80,8 +80,10 @@ class Disk:
         return os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
 
     def close(self, descriptor: int) -> None:
-        """Closes a file; a lock on it ends."""
-        _held_locks.discard(descriptor)
+        """Closes a file; a lock on it ends, even if a child that was just forked still has it open."""
+        if descriptor in _held_locks:
+            _held_locks.discard(descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
     def size(self, descriptor: int) -> int:

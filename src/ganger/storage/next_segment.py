@@ -14,7 +14,7 @@ from ganger.storage.disk import Disk, write_zeros
 from ganger.storage.layout import NEXT_NAME
 
 SLICE_BYTES = 1 << 18
-PAUSE_S = 0.001
+PAUSE_S = 0.0002
 
 
 class NextSegment:
@@ -30,24 +30,35 @@ class NextSegment:
         self._wait = _nothing
         self._descriptor = -1
         self._error: OSError | None = None
-        self._hurried = False
-        self._dropped = False
+        self._enough = False
         self.size_bytes = 0
 
     def begin(self, size_bytes: int) -> None:
         """Starts to make a segment of this size; there must be none."""
         self.size_bytes = size_bytes
-        self._hurried = self._dropped = False
+        self._enough = False
         self._wait = self._disk.in_background(self._make)
 
     def take(self) -> int:
-        """The open file, after waiting for its zeros; -1 if it could not be made, and nothing is left of it.
+        """The open file, at once, though some zeros may be missing: appends behind them cost a little more.
+
+        Returns:
+            Its descriptor; -1 if it could not be made, and then nothing is left of it.
 
         Raises:
             OSError: What is left of it cannot be removed.
         """
-        self._hurried = True
-        return self._finish()
+        self._enough = True
+        self._wait()
+        self._wait = _nothing
+        self.size_bytes = 0
+        descriptor, self._descriptor = self._descriptor, -1
+        error, self._error = self._error, None
+        if descriptor >= 0 and error is not None:
+            self._disk.close(descriptor)
+            self._disk.unlink(self._path)
+            return -1
+        return descriptor
 
     def drop(self) -> None:
         """Stops making it, and removes it; does nothing where there is none.
@@ -55,32 +66,20 @@ class NextSegment:
         Raises:
             OSError: It cannot be removed.
         """
-        self._dropped = True
-        self._finish()
-
-    def _finish(self) -> int:
-        self._wait()
-        self._wait = _nothing
-        self.size_bytes = 0
-        descriptor, self._descriptor = self._descriptor, -1
-        error, self._error = self._error, None
-        if descriptor >= 0 and (self._dropped or error is not None):
+        if (descriptor := self.take()) >= 0:
             self._disk.close(descriptor)
             self._disk.unlink(self._path)
-            return -1
-        return descriptor
 
     def _make(self) -> None:
         try:
             self._descriptor = self._disk.create(self._path)
-            self._disk.allocate(self._descriptor, self.size_bytes)
+            self._disk.allocate(self._descriptor, self.size_bytes)  # reads as zeros from here on
             for start in range(0, self.size_bytes, SLICE_BYTES):
-                if self._dropped:
+                if self._enough:
                     return
                 write_zeros(self._disk, self._descriptor, start, min(start + SLICE_BYTES, self.size_bytes))
                 self._disk.sync(self._descriptor)
-                if not self._hurried:
-                    self._disk.pause(PAUSE_S)
+                self._disk.pause(PAUSE_S)
         except OSError as error:
             self._error = error  # whoever needs a segment makes one then, and meets the error itself
 

@@ -46,9 +46,7 @@ class SegmentSupply:
         return self._next.size_bytes
 
     def begin_next(self, present_bytes: int) -> None:
-        """Begins to make the segment after one of `present_bytes`, if there is room and none is under way."""
-        if self._next.size_bytes:
-            return
+        """Begins to make the segment after one of `present_bytes`, if there is room for it."""
         try:
             grant = self._room.grant(
                 self.size_after(present_bytes), self._limits.first_segment_bytes, reserved=False

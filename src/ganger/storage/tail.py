@@ -9,7 +9,6 @@ behind it may be a write that a crash cut short, which nobody was told about.
 from __future__ import annotations
 
 from ganger.storage.faults import corrupt
-from ganger.storage.file_header import SEGMENT_MAGIC
 from ganger.storage.frame import ALIGNMENT, HEADER_BYTES, MAGIC, FrameHeader, align, parse_header
 from ganger.storage.frame_reader import READ_BYTES, FrameReader, Stop
 
@@ -31,9 +30,9 @@ def refuse_unless_sealed(reader: FrameReader) -> None:
     Raises:
         JournalCorrupt: It does not.
     """
-    stop = reader.stop or Stop(reader.offset, "the file goes on")
+    stop = _stop_of(reader)
     if not reader.sealed or align(reader.size_bytes) != reader.offset:
-        raise corrupt(reader.path, stop.offset, f"{stop.reason}, though the file was closed with a seal")
+        raise corrupt(reader.path, stop.offset, f"{stop.reason}, though such a file ends with a seal")
 
 
 def refuse_unless_torn(reader: FrameReader) -> None:
@@ -45,9 +44,7 @@ def refuse_unless_torn(reader: FrameReader) -> None:
     Raises:
         JournalCorrupt: The frame at which reading stopped had been synced once.
     """
-    stop = reader.stop
-    if stop is None or reader.header.magic != SEGMENT_MAGIC:
-        return
+    stop = _stop_of(reader)
     if reader.size_bytes < reader.header.size_bytes:
         refuse_unless_sealed(reader)
     if stop.end and (written := _first_written(reader, stop.end)) is not None:
@@ -56,6 +53,10 @@ def refuse_unless_torn(reader: FrameReader) -> None:
         raise corrupt(
             reader.path, stop.offset, f"{stop.reason}, and frame {later.sequence} was written later"
         )
+
+
+def _stop_of(reader: FrameReader) -> Stop:
+    return reader.stop or Stop(reader.offset, "the file goes on")
 
 
 def _first_written(reader: FrameReader, start: int) -> int | None:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from msgspec import Struct, field
 
-from ganger.config import WorkerSettings
+from ganger.config import MIB, WorkerSettings
 from ganger.core.worker import AgentEvent, Assigned, LeaveAsked, MemorySampled, Ticked, WorkerCore
 from ganger.core.worker_effects import (
     AgentEffect,
@@ -55,6 +55,7 @@ class WorkerPlan(Struct, frozen=True):
         paths: Where executors import from; this process's own path if empty.
         secret: The cluster's secret for TCP, in hexadecimal, or empty.
         frame_bytes_max: The longest message.
+        payload_bytes_max: The longest result.
     """
 
     join: str
@@ -64,7 +65,8 @@ class WorkerPlan(Struct, frozen=True):
     preload: str = ""
     paths: list[str] = []
     secret: str = ""
-    frame_bytes_max: int = 256 << 20
+    frame_bytes_max: int = 256 * MIB
+    payload_bytes_max: int = 64 * MIB
     settings: WorkerSettings = field(default_factory=WorkerSettings)
 
 
@@ -80,7 +82,9 @@ class Agent:
         self.plan = plan
         settings = plan.settings
         self.core = WorkerCore(plan.slots, int(plan.resources.get("gpu", 0)), settings)
-        self.executors = Executors(zygote, plan.preload, plan.paths, settings, plan.frame_bytes_max, self._tell, self._fail)
+        self.executors = Executors(
+            zygote, plan.preload, plan.paths, settings, plan.frame_bytes_max, self._tell, self._fail
+        )
         self.gauges = Gauges(settings)
         self.runtime = runtime_of_this_process()
         self.endpoints = parse(plan.join)
@@ -109,7 +113,11 @@ class Agent:
             loop.add_signal_handler(number, self.leave)
         self.executors.open()
         self._apply(self.core.begin())
-        tasks = [loop.create_task(self._stay_connected()), loop.create_task(self._beat()), loop.create_task(self._weigh())]
+        tasks = [
+            loop.create_task(self._stay_connected()),
+            loop.create_task(self._beat()),
+            loop.create_task(self._weigh()),
+        ]
         try:
             await self._done
         finally:
@@ -149,6 +157,9 @@ class Agent:
     def _flush(self) -> None:
         self._flush_queued = False
         self._apply(self.core.flush())
+        if self.executors.changed:
+            self.executors.changed = False
+            self._send_beat()
         if self._tick_handle is None:
             self._schedule_tick()
         if self._welcomed and self._on_ready is not _nothing and all(slot.ready for slot in self.core.slots):
@@ -164,7 +175,7 @@ class Agent:
                 if self._link is not None:
                     self._link.send(encode(effect.message))
             elif type(effect) is Revoke:
-                self.executors.revoke(effect.slot, effect.through)
+                self.executors.revoke(effect.slot, effect.first, effect.last)
             elif type(effect) is StartExecutor:
                 self.executors.start(effect.slot)
             elif type(effect) is EndExecutor:
@@ -205,7 +216,9 @@ class Agent:
             self._on_body(link, greeting, endpoint, body)
 
         try:
-            self._link = await connect(endpoint, lambda: Link(on_body, self._on_lost, self.plan.frame_bytes_max))
+            self._link = await connect(
+                endpoint, lambda: Link(on_body, self._on_lost, self.plan.frame_bytes_max)
+            )
         except MasterUnreachable as error:
             logger.info("%s", error.message)
             return False
@@ -220,7 +233,7 @@ class Agent:
                     link.send(encode(greeting.answer(message, self.epoch_seen, offer=offer)))
                     return
                 case Welcome():
-                    greeting.check(message, self.epoch_seen, over_tcp=not endpoint.path)
+                    greeting.check(message, self.epoch_seen)
                     self._link = link
                     self.epoch_seen = message.epoch
                     self._welcomed = True
@@ -240,7 +253,7 @@ class Agent:
             self._link = None
             self.core.disconnected()
             self._lost.set()
-            logger.warning("lost the master: %s", reason)
+            logger.info("lost the master (%s); connecting again", reason)
 
     # --- the machine -----------------------------------------------------------------------------
 
@@ -272,12 +285,12 @@ class Agent:
             if not self.core.busy_slots:
                 continue
             _, fraction = self.gauges.memory()
-            limited = any(attempt.spec.memory_bytes for slot in self.core.busy_slots for attempt in slot.running())
+            limited = any(
+                attempt.spec.memory_bytes for slot in self.core.busy_slots for attempt in slot.running()
+            )
             if limited or fraction >= self.plan.settings.memory_fraction_kill:
                 self._tell(MemorySampled(self.executors.resident_bytes(), fraction))
 
 
 def _nothing() -> None:
     """Stands where a callback has been called already."""
-
-

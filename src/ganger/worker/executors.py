@@ -18,7 +18,7 @@ from ganger.executor.ring import RingReader, make_ring
 from ganger.net.link import Link
 from ganger.protocol.calls import Finished
 from ganger.protocol.codec import decode_from_executor, decode_from_zygote, encode
-from ganger.protocol.executor_messages import Fork, Forked, Kill, LargeResult, Prepared
+from ganger.protocol.executor_messages import Exited, Fork, Forked, Kill, LargeResult, Prepared
 from ganger.protocol.framing import FrameParser, frame
 
 ZYGOTE_MESSAGE_BYTES = 1 << 16
@@ -74,6 +74,7 @@ class Executors:
         self.seats: dict[int, Seat] = {}
         self._by_pid: dict[int, Seat] = {}
         self._forking: deque[Seat] = deque()
+        self.changed = False
         self._parser = FrameParser(ZYGOTE_MESSAGE_BYTES)
 
     def open(self) -> None:
@@ -109,7 +110,11 @@ class Executors:
         loop = asyncio.get_running_loop()
 
         def make_link() -> Link:
-            return Link(lambda _, body: self._on_body(seat, body), lambda *_: self._on_closed(seat), self.frame_bytes_max)
+            return Link(
+                lambda _, body: self._on_body(seat, body),
+                lambda *_: self._on_closed(seat),
+                self.frame_bytes_max,
+            )
 
         _, link = await loop.create_connection(make_link, sock=ours)
         seat.link = link
@@ -120,9 +125,9 @@ class Executors:
         if link is not None:
             link.send(encode(message))
 
-    def revoke(self, number: int, through: int) -> None:
-        """Has the executor skip what it has not started."""
-        self.seats[number].reader.revoke(through)
+    def revoke(self, number: int, first: int, last: int) -> None:
+        """Has the executor skip calls that it has not started."""
+        self.seats[number].reader.revoke(first, last)
 
     def end(self, number: int) -> None:
         """Kills the executor of a slot, and what it started."""
@@ -179,16 +184,19 @@ class Executors:
             return
         if not data:
             asyncio.get_running_loop().remove_reader(self.zygote.fileno())
-            self.fail(PreloadFailed("the zygote process has ended", hint="was it killed? the worker ends with it"))
+            self.fail(
+                PreloadFailed("the zygote process has ended", hint="was it killed? the worker ends with it")
+            )
             return
         for body in self._parser.feed(data):
             message = decode_from_zygote(body)
             if type(message) is Forked:
                 seat = self._forking.popleft()
                 seat.pid = message.pid
+                self.changed = True
                 self._by_pid[message.pid] = seat
                 self.tell(ExecutorStarted(seat.number, message.pid))
-            else:
+            elif type(message) is Exited:
                 self._on_exited(message.pid, message.code, message.peak_bytes)
 
     def _on_exited(self, pid: int, code: int, peak_bytes: int) -> None:

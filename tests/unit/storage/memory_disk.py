@@ -49,7 +49,7 @@ class MemoryDisk(Disk):
         self.pending: list[dict[str, File | None]] = []
         self.open_files: dict[int, tuple[str, File]] = {}
         self.directories: set[str] = set()
-        self.locked: set[str] = set()
+        self.locked: dict[int, str] = {}
         self.calls: list[tuple[str, str]] = []
         self.fault: Callable[[str, str], Fault | None] = lambda call, name: None
         self.free = free
@@ -138,8 +138,8 @@ class MemoryDisk(Disk):
         return self._opened(str(path), self.files[str(path)])
 
     def close(self, descriptor: int) -> None:
-        path, _ = self.open_files.pop(descriptor)
-        self.locked.discard(path)
+        del self.open_files[descriptor]
+        self.locked.pop(descriptor, None)
 
     def size(self, descriptor: int) -> int:
         return len(self.open_files[descriptor][1].data)
@@ -207,6 +207,9 @@ class MemoryDisk(Disk):
         self.free += len(replaced.data) if replaced is not None else 0
         self.files[str(target)] = self.files.pop(str(source))
         self.pending.append({str(source): None, str(target): self.files[str(target)]})
+        for descriptor, (path, file) in self.open_files.items():
+            if path == str(source):
+                self.open_files[descriptor] = (str(target), file)
 
     def unlink(self, path: Path) -> None:
         self._call("unlink", str(path))
@@ -221,14 +224,15 @@ class MemoryDisk(Disk):
 
     def lock(self, path: Path, *, create: bool = True) -> int:
         self._call("lock", str(path))
-        if str(path) in self.locked:
+        if str(path) in self.locked.values():
             raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK))
         if str(path) not in self.files:
             if not create:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             self._create(str(path))
-        self.locked.add(str(path))
-        return self._opened(str(path), self.files[str(path)])
+        descriptor = self._opened(str(path), self.files[str(path)])
+        self.locked[descriptor] = str(path)
+        return descriptor
 
     def pause(self, seconds: float) -> None:
         self._call("pause", "")

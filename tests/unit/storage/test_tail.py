@@ -100,7 +100,7 @@ def test_a_closed_segment_is_refused_without_its_seal_and_last_frame() -> None:
     disk = MemoryDisk()
     started(disk, b"a", b"b").close()
     segment(disk).data[1024:2048] = bytes(1024)
-    assert "closed with a seal" in refusal(disk).message
+    assert "ends with a seal" in refusal(disk).message
 
 
 @pytest.mark.parametrize("size", [512, 1024, 1536, 1999, 2000])
