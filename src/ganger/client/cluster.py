@@ -218,7 +218,7 @@ def _environment() -> dict[str, str]:
 
 def _cores() -> int:
     affinity: Callable[[int], Sequence[int] | set[int]] | None = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def _check_counts(slots: int | None, workers: int, preload: str) -> None:

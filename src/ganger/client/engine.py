@@ -19,7 +19,7 @@ from typing import Any
 
 import uvloop
 
-from ganger.client.future import CANCELLED, FAILED, KEPT, SUCCEEDED, Future, Hold
+from ganger.client.future import CANCELLED, FAILED, KEPT, SUCCEEDED, Future, Hold, renew_lock
 from ganger.config import ClientSettings
 from ganger.core.client import ClientCore, Entry, Failed, Refusal, Succeeded, Turned
 from ganger.errors import (
@@ -100,6 +100,8 @@ class Engine:
         self.outbox: deque[Entry] = deque()
         self._dropped: deque[int] = deque()
         self._room = threading.Condition()
+        self._room_callbacks: list[Callable[[], None]] = []
+        self._waiting = 0
         self._large_bytes = 0
         self._unusable: GangerError | None = None
         self._flush_queued = False
@@ -154,7 +156,7 @@ class Engine:
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Closes the session; futures that are pending fail."""
-        if self._unusable is not None and not self._thread.is_alive():
+        if isinstance(self._unusable, ForkedClient) or (self._unusable and not self._thread.is_alive()):
             return
         self._make_unusable(ClusterClosed("the client was closed"))
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
@@ -174,8 +176,7 @@ class Engine:
     def _make_unusable(self, error: GangerError) -> None:
         if self._unusable is None:
             self._unusable = error
-        with self._room:
-            self._room.notify_all()
+        self._make_room()
 
     def check_usable(self) -> None:
         """Raises what makes this client unusable, if anything does.
@@ -194,6 +195,11 @@ class Engine:
             hint="make a new one in the child: ganger.connect(...)",
         )
         self._room = threading.Condition()
+        self._requests.clear()
+        for handle in [*self.core.pending.values(), *(entry[2] for entry in self.outbox)]:
+            _future(handle).finish(FAILED, (self._unusable, 0))
+        self.core.pending.clear()
+        self.outbox.clear()
 
     def _abandon(self, error: GangerError) -> None:
         """Every future that is pending fails."""
@@ -202,9 +208,7 @@ class Engine:
         self.outbox.clear()
         for handle in handles:
             _future(handle).finish(FAILED, (error, 0))
-        for request in self._requests.values():
-            request.set_exception(error)
-        self._requests.clear()
+        self._fail_requests(error)
         if not self._first.done():
             self._first.set_exception(error)
 
@@ -225,16 +229,38 @@ class Engine:
 
     def submit(self, entry: Entry) -> None:
         """Buffers a call; blocks while too many are buffered."""
+        while not self.try_submit(entry):
+            with self._room:
+                if not self.has_room and self._unusable is None:
+                    self._waiting += 1
+                    self._wake()
+                    self._room.wait()
+                    self._waiting -= 1
+
+    def try_submit(self, entry: Entry) -> bool:
+        """Buffers a call if that needs no waiting; where it does, `when_room` tells when to try again."""
         if self._unusable is not None:
             self.check_usable()
         outbox = self.outbox
         size = len(entry[1])
         if size >= LARGE_BYTES or len(outbox) >= self.settings.buffered_tasks_max:
-            self._wait_for_room(size)
+            if not self.has_room:
+                return False
+            with self._room:
+                self._large_bytes += size
         outbox.append(entry)
         if not self._flush_queued:
-            self._flush_queued = True
-            self._loop.call_soon_threadsafe(self._flush)
+            self._wake()
+        return True
+
+    def when_room(self, callback: Callable[[], None]) -> None:
+        """Calls back once, from the connection's thread, when there is room or the client is unusable."""
+        with self._room:
+            if not self.has_room and self._unusable is None:
+                self._room_callbacks.append(callback)
+                self._wake()
+                return
+        callback()
 
     def submit_all(self, entries: Iterable[Entry]) -> None:
         """Buffers calls."""
@@ -249,15 +275,6 @@ class Engine:
             len(self.outbox) < settings.buffered_tasks_max and self._large_bytes < settings.buffered_bytes_max
         )
 
-    def _wait_for_room(self, size: int) -> None:
-        with self._room:
-            while not self.has_room and self._unusable is None:
-                self._wake()
-                self._room.wait(0.1)
-            if size >= LARGE_BYTES:
-                self._large_bytes += size
-        self.check_usable()
-
     def _wake(self) -> None:
         if not self._flush_queued:
             self._flush_queued = True
@@ -265,10 +282,14 @@ class Engine:
 
     def cancel(self, futures: list[Future[Any]]) -> bool:
         """Cancels tasks. Returns False if all of them had ended already."""
+        return self.cancel_soon(futures).result()
+
+    def cancel_soon(self, futures: list[Future[Any]]) -> concurrent.futures.Future[bool]:
+        """The same without waiting."""
         self.check_usable()
         answer = concurrent.futures.Future[bool]()
         self._loop.call_soon_threadsafe(self._cancel, futures, answer)
-        return answer.result()
+        return answer
 
     def fetch(self, future: Future[Any]) -> None:
         """Asks for a result that is kept at the master."""
@@ -306,7 +327,7 @@ class Engine:
         if outbox:
             for message in self.core.take(outbox):
                 link.send(encode(message))
-            if self._large_bytes or len(outbox) >= self.settings.buffered_tasks_max // 2:
+            if self._large_bytes or self._waiting or self._room_callbacks:
                 self._make_room()
         self._release(link)
 
@@ -314,7 +335,12 @@ class Engine:
         with self._room:
             if not self.outbox:
                 self._large_bytes = 0
+            callbacks = self._room_callbacks if self.has_room or self._unusable else []
+            if callbacks:
+                self._room_callbacks = []
             self._room.notify_all()
+        for callback in callbacks:
+            callback()
 
     def _release(self, link: Link) -> None:
         if self._dropped:
@@ -432,6 +458,8 @@ class Engine:
         answer = self._requests.pop(message.request, None)
         if answer is None:
             return
+        if not answer.set_running_or_notify_cancel():
+            return
         if message.error:
             text, _, hint = message.error.partition("\nhint: ")
             answer.set_exception(Refused(text, hint=hint))
@@ -483,10 +511,12 @@ class Engine:
         self._lost.set()
         if self._unusable is None:
             logger.info("lost the master (%s); connecting again", reason)
+        self._fail_requests(MasterUnreachable("the master went away before it answered", hint="try again"))
+
+    def _fail_requests(self, error: GangerError) -> None:
         for request in self._requests.values():
-            request.set_exception(
-                MasterUnreachable("the master went away before it answered", hint="try again")
-            )
+            if request.set_running_or_notify_cancel():
+                request.set_exception(error)
         self._requests.clear()
 
     async def _ping(self) -> None:
@@ -511,6 +541,7 @@ def _run_callbacks(callbacks: queue.SimpleQueue[Callable[[], object] | None]) ->
 
 
 def _after_fork() -> None:
+    renew_lock()
     for engine in list(_engines):
         engine.forked()
 

@@ -8,7 +8,9 @@ for, by whoever asks.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
+import logging
 import pickle
 import threading
 import time
@@ -26,11 +28,18 @@ if TYPE_CHECKING:
     from ganger.client.engine import Engine
 
 T = TypeVar("T")
+logger = logging.getLogger("ganger")
 
 PENDING, RUNNING, FETCHING, KEPT, SUCCEEDED, VALUE, FAILED, ERROR, CANCELLED = range(9)
 """States in order: up to RUNNING the task has not ended, up to KEPT its value is not here."""
 _NAMES = ("pending", "running", *("finished",) * 4, "failed", "failed", "cancelled")
 _waiting_lock = threading.Lock()
+
+
+def renew_lock() -> None:
+    """In a forked child, where another thread may have held it."""
+    global _waiting_lock  # noqa: PLW0603  (one lock for all futures, made anew once per fork)
+    _waiting_lock = threading.Lock()
 
 
 class Collector(threading.local):
@@ -226,7 +235,10 @@ class Future(Struct, Generic[T], gc=False, eq=False):
         with _waiting_lock:
             callbacks, self._callbacks = self._callbacks, None
         for callback in callbacks or ():
-            callback()
+            try:
+                callback()
+            except Exception:
+                logger.exception("a waiter of %s could not be told", self._name)
 
     def _ask(self) -> None:
         """A kept result is fetched when it is asked for."""
@@ -267,5 +279,5 @@ class Future(Struct, Generic[T], gc=False, eq=False):
 
 def _wake(loop: asyncio.AbstractEventLoop, waiter: asyncio.Future[None]) -> None:
     """Wakes a coroutine from the connection's thread."""
-    if not loop.is_closed():
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
         loop.call_soon_threadsafe(lambda: None if waiter.done() else waiter.set_result(None))

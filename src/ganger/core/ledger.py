@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from heapq import heappop, heappush
 from typing import TypeAlias
 
 from ganger.core.costs import Cost
+from ganger.core.images import RESTORERS
 from ganger.core.lifecycle import (
     ASSIGN,
     CANCEL,
@@ -117,6 +119,8 @@ class Ledger:
             TasksCancelled: self._tasks_cancelled,
             ResultsReleased: self._results_released,
         }
+        for kind, restore in RESTORERS.items():
+            self._handlers[kind] = partial(restore, self)
 
     def apply(self, record: Record) -> None:
         """Takes in one record.
@@ -208,22 +212,11 @@ class Ledger:
                 spec.ready.tasks.append(task)
                 continue
             task.inputs = inputs
-            ended = None
             for needed_id in set(inputs):
-                needed = self.tasks[needed_id]
-                needed.holds += 1
-                if needed.dependents is None:
-                    needed.dependents = []
-                needed.dependents.append(task.id)
-                if needed.state != SUCCEEDED:
-                    task.unmet += 1
-                    if needed.state > SUCCEEDED:
-                        ended = needed
+                self.link(task, self.tasks[needed_id])
             if task.unmet:
                 task.state = WAITING
                 self.waiting += 1
-                if ended is not None:
-                    self.cascade.append(ended)
             else:
                 spec.ready.tasks.append(task)
 
@@ -234,6 +227,8 @@ class Ledger:
         worker = record.worker
         for identifier in record.tasks:
             task = tasks[identifier]
+            if task.state is WAITING:  # in a replay: its retry was due, which is not recorded
+                self.make_ready(task)
             task.state = ASSIGN[task.state]
             task.attempt += 1
             task.worker = worker
@@ -393,6 +388,18 @@ class Ledger:
         for spec in session.specs.values():
             self.specs.pop(spec.id, None)
         self.sessions.pop(session.number, None)
+
+    def link(self, task: Task, needed: Task) -> None:
+        """The task takes the result of the other one."""
+        needed.holds += 1
+        if needed.state is SUCCEEDED:
+            return
+        task.unmet += 1
+        if needed.dependents is None:
+            needed.dependents = []
+            if needed.state > SUCCEEDED:
+                self.cascade.append(needed)
+        needed.dependents.append(task.id)
 
     def results_of(self, identifiers: Iterable[int]) -> list[bytes]:
         """The results that a ready task takes."""

@@ -15,6 +15,7 @@ from ganger.config import JournalSettings, MasterSettings
 from ganger.core.master import Master
 from ganger.core.recovery import recover
 from ganger.errors import GangerError, JournalError
+from ganger.master.compaction import Compaction
 from ganger.master.connections import Connections
 from ganger.master.gate import Gate
 from ganger.master.journal import open_journal
@@ -26,6 +27,7 @@ from ganger.protocol.codec import decode_records, encode_records
 from ganger.runtime.environment import SystemClock, runtime_of_this_process
 from ganger.runtime.pump import Pump
 from ganger.security.secret import read_or_make_secret
+from ganger.storage.file_journal import FileJournal
 
 logger = logging.getLogger("ganger.master")
 
@@ -118,11 +120,16 @@ class MasterServer:
         gc.freeze()
         gc.disable()
         on_ready(addresses)
-        sealer = self._loop.create_task(self._seal_when_quiet())
+        chores = [self._loop.create_task(self._seal_when_quiet())]
+        if isinstance(self.journal, FileJournal):
+            compaction = Compaction(self.journal, self.plan.journal_settings.snapshot_bytes)
+            chores.append(self._loop.create_task(compaction.run()))
         try:
             await self._stopped.wait()
         finally:
-            sealer.cancel()
+            for chore in chores:
+                chore.cancel()
+            await asyncio.gather(*chores, return_exceptions=True)
             await self._close()
         if self._failure is not None:
             raise self._failure

@@ -116,6 +116,59 @@ class ResultsReleased(Struct, array_like=True, tag="released"):
     intervals: list[tuple[int, int]]
 
 
+# --- snapshots: the same ledger in fewer records --------------------------------------------------
+
+
+class LedgerKept(Struct, array_like=True, tag="ledger_kept", frozen=True):
+    """The first record of a snapshot. `totals`: submitted, succeeded, failed, cancelled."""
+
+    epoch: int
+    sessions_opened: int
+    totals: list[int]
+
+
+class SessionKept(Struct, array_like=True, tag="session_kept", frozen=True):
+    """A session as it stands."""
+
+    session: int
+    key: bytes
+    owner: str
+    closed: bool
+    accepted: list[tuple[int, int]]
+    released: list[tuple[int, int]]
+    payload_bytes: int
+
+
+class TaskImage(Struct, array_like=True, gc=False):
+    """A task as it stands; what follows from other tasks is left out."""
+
+    id: int
+    spec: int
+    payload: bytes
+    state: int
+    attempt: int
+    worker: str
+    inputs: list[int]
+    failures: int
+    losses: int
+    released: bool
+    suspect: bool
+    result: bytes
+    error: bytes
+    origin: int
+    ready_at_ns: int
+
+
+class TasksKept(Struct, array_like=True, tag="tasks_kept", gc=False):
+    """Tasks as they stand, in the order in which they were submitted."""
+
+    tasks: list[TaskImage]
+
+
+class TasksLinked(Struct, array_like=True, tag="tasks_linked", frozen=True):
+    """The last record of a snapshot: all tasks are there, so that they can be joined to their inputs."""
+
+
 Record: TypeAlias = (
     EpochBegun
     | SessionOpened
@@ -131,4 +184,8 @@ Record: TypeAlias = (
     | TasksFailedWith
     | TasksCancelled
     | ResultsReleased
+    | LedgerKept
+    | SessionKept
+    | TasksKept
+    | TasksLinked
 )

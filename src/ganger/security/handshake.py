@@ -42,7 +42,7 @@ class Greeting:
         """
         if challenge.protocol != PROTOCOL_VERSION:
             raise Refused(
-                f"the master speaks protocol {challenge.protocol}, this {self.role} speaks {PROTOCOL_VERSION}",
+                f"the master speaks protocol {challenge.protocol}, this {self.role} {PROTOCOL_VERSION}",
                 hint="install the same version of ganger on both sides",
             )
         self._heard = challenge.nonce

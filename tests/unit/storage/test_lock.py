@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,10 @@ journal = FileJournal.open(Path(sys.argv[1]), limits=JournalLimits(reserve_bytes
 print("held", flush=True)
 sys.stdin.read()
 """
+
+HOLD_AND_FORK = HOLD.replace(
+    "print(", "import os\nif os.fork() == 0:\n    sys.stdin.read()\n    os._exit(0)\nprint("
+)
 
 
 def test_a_journal_held_by_another_process_is_refused_with_its_number(tmp_path: Path) -> None:
@@ -60,6 +65,23 @@ def test_a_forked_child_does_not_keep_the_lock(tmp_path: Path) -> None:
         os.close(sender)
         os.waitpid(child, 0)
         os.close(receiver)
+
+
+def test_a_child_that_outlives_a_killed_holder_does_not_keep_the_lock(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD_AND_FORK, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        holder.kill()
+        holder.wait()
+        wait_until_free(tmp_path)
+
+
+def wait_until_free(directory: Path) -> None:
+    while (lock := try_to_lock_idle(Disk(), directory)) is None:  # the child may not have run yet
+        time.sleep(0.01)
+    Disk().close(lock)
 
 
 def test_a_holder_that_left_no_note_is_still_a_holder() -> None:

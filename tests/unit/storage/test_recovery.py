@@ -137,6 +137,16 @@ def test_a_short_tail_is_replaced_so_that_crashes_leave_no_files_behind() -> Non
     assert replayed(disk) == [b"life %d" % life for life in range(10)]
 
 
+def test_a_tail_up_to_the_size_of_a_first_segment_is_short() -> None:
+    disk = MemoryDisk()
+    batches = [bytes([n]) * 1_000 for n in range(30)]
+    started(disk, *batches, limits=LONG)
+    disk = disk.kill()
+    started(disk, b"second life", limits=LONG)
+    assert len(segments(disk)) == 1
+    assert replayed(disk.kill(), LONG) == [*batches, b"second life"]
+
+
 def test_of_a_long_tail_only_the_last_pages_are_written_anew() -> None:
     disk = MemoryDisk()
     batches = [bytes([n]) * 1_000 for n in range(200)]

@@ -245,6 +245,8 @@ def test_the_reserve_can_be_released_for_a_snapshot() -> None:
     journal.release_reserve()
     assert disk.free == free + LIMITS.reserve_bytes
     assert journal.status().reserve_bytes == 0
+    assert disk.free > LIMITS.disk_free_bytes_min + LIMITS.accept_bytes_min
+    assert not journal.accepting  # until the reserve is whole again
 
 
 def test_a_rotation_may_use_the_reserve() -> None:
