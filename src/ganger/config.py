@@ -47,7 +47,6 @@ class MasterSettings(Struct, frozen=True, kw_only=True):
         payload_bytes_max: The longest pickled argument list or result.
         connections_max: Connections at a time.
         handshake_s: How long a peer may take to say who it is.
-        history_tasks_max: Finished tasks that are remembered for `task list`.
     """
 
     queued_tasks_max: int = 5_000_000
@@ -68,7 +67,6 @@ class MasterSettings(Struct, frozen=True, kw_only=True):
     payload_bytes_max: int = 64 * MIB
     connections_max: int = 10_000
     handshake_s: float = 5.0
-    history_tasks_max: int = 1_000
 
 
 class WorkerSettings(Struct, frozen=True, kw_only=True):
@@ -82,6 +80,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
         stall_ns: A call that runs longer than this holds up what stands behind it, which goes elsewhere.
         announce_ns: A call that runs longer than this is reported as running.
         ring_bytes: The shared-memory ring of an executor.
+        report_bytes_max: Results in one report to the master, unless one alone is larger.
         ring_result_bytes_max: Results longer than this travel over the executor's socket.
         memory_fraction_pause: Machine memory in use beyond which the worker takes no more.
         memory_fraction_kill: Machine memory in use beyond which its largest executor is ended.
@@ -99,6 +98,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     stall_ns: int = 2 * MS_NS
     announce_ns: int = 10 * MS_NS
     ring_bytes: int = 1 * MIB
+    report_bytes_max: int = 32 * MIB
     ring_result_bytes_max: int = 64 * KIB
     memory_fraction_pause: float = 0.90
     memory_fraction_kill: float = 0.97

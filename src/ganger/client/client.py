@@ -7,15 +7,14 @@ from concurrent.futures import Executor
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from msgspec import msgpack
-
-from ganger.client import waiting
+from ganger.client import questions, waiting
 from ganger.client.calls import Calls
 from ganger.client.engine import Engine
 from ganger.client.future import Future
 from ganger.client.options import Options, merge
-from ganger.protocol.ids import read_task
-from ganger.protocol.messages import CancelTasks, DrainWorkers, Query
+from ganger.client.questions import Question
+from ganger.client.window import Window
+from ganger.core.client import Entry
 from ganger.protocol.views import Explanation, StatusView, TaskView, WorkerView
 
 T = TypeVar("T")
@@ -51,8 +50,7 @@ class Client:
             NotSerializable: The function or an argument cannot be pickled.
             ClusterClosed: The client was closed.
         """
-        calls = self._calls
-        entry = calls.entry(calls.spec(fn, self._options), args, kwargs)
+        entry = self._entry(fn, args, kwargs)
         self._engine.submit(entry)
         return entry[2]  # type: ignore[return-value]
 
@@ -77,11 +75,12 @@ class Client:
             iterables: Its arguments, side by side.
             timeout: Seconds until the last result is asked for; None for no limit.
         """
-        return waiting.map_ordered(self.submit, self._window, fn, iterables, timeout)
+        window = self._window(iterables)
+        return waiting.map_ordered(self.submit, window, fn, waiting.deadline_of(timeout))
 
     def map_unordered(self, fn: Callable[..., T], /, *iterables: Iterable[Any]) -> Iterator[T]:
         """Results as they come, otherwise like `map`."""
-        return waiting.map_unordered(self.submit, self._window, fn, iterables)
+        return waiting.map_unordered(self.submit, self._window(iterables), fn)
 
     def gather(self, futures: Iterable[Future[T]], timeout: float | None = None) -> list[T]:
         """The values of all futures, in order.
@@ -117,9 +116,12 @@ class Client:
 
         return ClusterExecutor(self)
 
-    @property
-    def _window(self) -> int:
-        return self._engine.settings.map_window
+    def _entry(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
+        calls = self._calls
+        return calls.entry(calls.spec(fn, self._options), args, kwargs)
+
+    def _window(self, iterables: tuple[Iterable[Any], ...]) -> Window[Any]:
+        return Window(iterables, self._engine.settings.map_window, self._engine.cancel_soon)
 
     # --- the cluster -----------------------------------------------------------------------------
 
@@ -129,7 +131,7 @@ class Client:
         Raises:
             MasterUnreachable: The master is away at present.
         """
-        return msgpack.decode(self._query("status", "", timeout), type=StatusView)
+        return self._ask(questions.status(), timeout)
 
     def workers(self, timeout: float | None = 10.0) -> list[WorkerView]:
         """The workers, as the master sees them.
@@ -137,7 +139,7 @@ class Client:
         Raises:
             MasterUnreachable: The master is away at present.
         """
-        return msgpack.decode(self._query("workers", "", timeout), type=list[WorkerView])
+        return self._ask(questions.workers(), timeout)
 
     def tasks(self, state: str = "", limit: int = 1000, timeout: float | None = 10.0) -> list[TaskView]:
         """Tasks that have not ended, or whose results are still held.
@@ -150,7 +152,7 @@ class Client:
         Raises:
             MasterUnreachable: The master is away at present.
         """
-        return msgpack.decode(self._query("tasks", state, timeout, limit), type=list[TaskView])
+        return self._ask(questions.tasks(state, limit), timeout)
 
     def explain(self, task: str | Future[Any], timeout: float | None = 10.0) -> Explanation:
         """Why a task is where it is.
@@ -159,21 +161,21 @@ class Client:
             task: Its id as in `tasks`, or its future.
             timeout: Seconds to wait for the answer.
         """
-        identifier = task if isinstance(task, str) else f"{self._engine.core.session}.{task.sequence}"
-        return msgpack.decode(self._query("explain", identifier, timeout), type=Explanation)
+        return self._ask(questions.explain(lambda: self._id_of(task)), timeout)
 
     def cancel_tasks(self, ids: Sequence[str], timeout: float | None = 10.0) -> list[str]:
         """Cancels tasks of any session by id. Returns those that had not ended."""
-        numbers: list[int] = [read_task(each) for each in ids]
-        body = self._engine.request(lambda request: CancelTasks(request, numbers)).result(timeout)
-        return msgpack.decode(body, type=list[str])
+        return self._ask(questions.cancel_tasks(ids), timeout)
 
     def drain_workers(self, names: Sequence[str], timeout: float | None = 10.0) -> None:
         """Lets workers finish what they run, take no more, and leave."""
-        self._engine.request(lambda request: DrainWorkers(request, list(names))).result(timeout)
+        self._ask(questions.drain_workers(names), timeout)
 
-    def _query(self, topic: str, argument: str, timeout: float | None, limit: int = 1000) -> bytes:
-        return self._engine.request(lambda request: Query(request, topic, argument, limit)).result(timeout)
+    def _ask(self, question: Question[T], timeout: float | None) -> T:
+        return question.read(self._engine.request(question.make).result(timeout))
+
+    def _id_of(self, task: str | Future[Any]) -> str:
+        return task if isinstance(task, str) else f"{self._engine.core.session}.{task.sequence}"
 
     # --- life ------------------------------------------------------------------------------------
 

@@ -189,6 +189,7 @@ def _plan(
     worker = {
         "join": f"unix:{host.socket_path}",
         "slots": slots,
+        "shared_by": host.workers,
         "resources": offered,
         "preload": preload,
         "paths": [path or os.getcwd() for path in sys.path],

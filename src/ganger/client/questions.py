@@ -48,10 +48,14 @@ def tasks(state: str, limit: int) -> Question[list[TaskView]]:
     )
 
 
-def explain(task: str) -> Question[Explanation]:
-    """Why a task is where it is."""
+def explain(name_task: Callable[[], str]) -> Question[Explanation]:
+    """Why a task is where it is.
+
+    Args:
+        name_task: Gives its id; asked only when what is buffered has been sent, and so has a number.
+    """
     return Question(
-        lambda request: Query(request, "explain", task),
+        lambda request: Query(request, "explain", name_task()),
         lambda body: msgpack.decode(body, type=Explanation),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import time
 from collections import deque
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 from ganger.client.future import Future
+from ganger.client.window import Window
 from ganger.errors import InvalidOption
 
 T = TypeVar("T")
@@ -24,10 +26,8 @@ class Waited(NamedTuple):
 
 def gather(futures: list[Future[T]], timeout: float | None) -> list[T]:
     """The values of all futures, in order."""
-    if timeout is None:
-        return [future.result() for future in futures]
-    deadline_s = time.monotonic() + timeout
-    return [future.result(max(0.0, deadline_s - time.monotonic())) for future in futures]
+    deadline_s = deadline_of(timeout)
+    return [future.result(left_s(deadline_s)) for future in futures]
 
 
 def as_completed(futures: Iterable[Future[T]], timeout: float | None = None) -> Iterator[Future[T]]:
@@ -42,7 +42,7 @@ def as_completed(futures: Iterable[Future[T]], timeout: float | None = None) -> 
     """
     pending = dict.fromkeys(futures)
     ended: queue.SimpleQueue[Future[T]] = queue.SimpleQueue()
-    deadline_s = None if timeout is None else time.monotonic() + timeout
+    deadline_s = deadline_of(timeout)
     for future in pending:
         future.when_done(_putter(ended, future))
     count = len(pending)
@@ -57,9 +57,7 @@ def _putter(ended: queue.SimpleQueue[Future[T]], future: Future[T]) -> Callable[
 
 def _next(ended: queue.SimpleQueue[Future[T]], deadline_s: float | None, left: int) -> Future[T]:
     try:
-        if deadline_s is None:
-            return ended.get()
-        return ended.get(timeout=max(0.0, deadline_s - time.monotonic()))
+        return ended.get(timeout=left_s(deadline_s))
     except queue.Empty:
         raise TimeoutError(f"{left} tasks have not ended in time") from None
 
@@ -80,113 +78,111 @@ def wait(
     Raises:
         InvalidOption: `return_when` is none of the three.
     """
-    if return_when not in ("ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION"):
-        raise InvalidOption(f"return_when cannot be {return_when!r}")
+    ends = ends_wait(return_when)
     chosen = set(futures)
-    done: set[Future[Any]] = set()
-    try:
+    with contextlib.suppress(TimeoutError):
         for future in as_completed(chosen, timeout):
-            done.add(future)
-            failed = return_when == "FIRST_EXCEPTION" and (
-                future.cancelled() or future.exception() is not None
-            )
-            if return_when == "FIRST_COMPLETED" or failed:
-                done.update(each for each in chosen if each.done())
+            if ends(future):
                 break
-    except TimeoutError:
-        done.update(each for each in chosen if each.done())
-    return Waited(done, chosen - done)
+    return sort_out(chosen)
+
+
+def ends_wait(return_when: str) -> Callable[[Future[Any]], bool]:
+    """Tells of each future that has ended whether a `wait` ends with it, though others have not.
+
+    Raises:
+        InvalidOption: `return_when` is none of the three.
+    """
+    rules: dict[str, Callable[[Future[Any]], bool]] = {
+        "ALL_COMPLETED": lambda future: False,
+        "FIRST_COMPLETED": lambda future: True,
+        "FIRST_EXCEPTION": lambda future: future.cancelled() or future.exception() is not None,
+    }
+    if return_when not in rules:
+        raise InvalidOption(f"return_when cannot be {return_when!r}", hint=f"known: {', '.join(rules)}")
+    return rules[return_when]
+
+
+def sort_out(futures: set[Future[Any]]) -> Waited:
+    """Those that have ended, and those that have not."""
+    done = {future for future in futures if future.done()}
+    return Waited(done, futures - done)
 
 
 def map_ordered(
-    submit: Submit,
-    window: int,
-    fn: Callable[..., Any],
-    iterables: tuple[Iterable[Any], ...],
-    timeout: float | None,
+    submit: Submit, window: Window[Any], fn: Callable[..., Any], deadline_s: float | None
 ) -> Iterator[Any]:
-    """Results in order, at most `window` calls in flight. Calls are made as soon as this is called."""
-    if not iterables:
-        raise InvalidOption("map needs at least one iterable")
-    deadline_s = None if timeout is None else time.monotonic() + timeout
-    arguments = zip(*iterables, strict=False)
+    """Results in order. The first calls are made as soon as this is called."""
     flight: deque[Future[Any]] = deque()
-    _fill(flight, window, submit, fn, arguments)
-    return _drain_ordered(flight, window, submit, fn, arguments, deadline_s)
+    _refill(flight, window, submit, fn)
+    return _in_order(flight, window, submit, fn, deadline_s)
 
 
-def _fill(
-    flight: deque[Future[Any]], count: int, submit: Submit, fn: Callable[..., Any], arguments: Iterator[Any]
-) -> None:
-    for _ in range(count):
-        try:
-            args = next(arguments)
-        except StopIteration:
-            return
-        flight.append(submit(fn, *args))
+def _refill(flight: deque[Future[Any]], window: Window[Any], submit: Submit, fn: Callable[..., Any]) -> None:
+    with window.deferring():
+        for args in window.due(flight):
+            flight.append(submit(fn, *args))
 
 
-def _drain_ordered(
+def _in_order(
     flight: deque[Future[Any]],
-    window: int,
+    window: Window[Any],
     submit: Submit,
     fn: Callable[..., Any],
-    arguments: Iterator[Any],
     deadline_s: float | None,
 ) -> Iterator[Any]:
-    """Refills in strides, so that calls go out in batches."""
-    stride = max(1, window // 8)
     try:
         while flight:
-            future = flight.popleft()
-            left_s = None if deadline_s is None else max(0.0, deadline_s - time.monotonic())
-            value = future.result(left_s)
-            del future
-            if len(flight) <= window - stride:
-                _fill(flight, window - len(flight), submit, fn, arguments)
+            value = flight.popleft().result(left_s(deadline_s))
+            if len(flight) < window.refill_below:
+                _refill(flight, window, submit, fn)
             yield value
             del value
+        window.raise_deferred()
     finally:
-        for future in flight:
-            future.cancel()
+        window.abandon(flight)
 
 
-def map_unordered(
-    submit: Submit, window: int, fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...]
-) -> Iterator[Any]:
-    """Results as they come, at most `window` calls in flight."""
-    if not iterables:
-        raise InvalidOption("map_unordered needs at least one iterable")
-    arguments = zip(*iterables, strict=False)
+def map_unordered(submit: Submit, window: Window[Any], fn: Callable[..., Any]) -> Iterator[Any]:
+    """Results as they come. The first calls are made as soon as this is called."""
     ended: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
     flight: set[Future[Any]] = set()
 
-    def add() -> bool:
-        try:
-            args = next(arguments)
-        except StopIteration:
-            return False
-        future = submit(fn, *args)
-        flight.add(future)
-        future.when_done(_putter(ended, future))
-        return True
+    def refill() -> None:
+        with window.deferring():
+            for args in window.due(flight):
+                future = submit(fn, *args)
+                flight.add(future)
+                future.when_done(_putter(ended, future))
 
-    for _ in range(window):
-        if not add():
-            break
-    return _drain_unordered(ended, flight, add)
+    refill()
+    return _as_they_come(ended, flight, window, refill)
 
 
-def _drain_unordered(
-    ended: queue.SimpleQueue[Future[Any]], flight: set[Future[Any]], add: Callable[[], bool]
+def _as_they_come(
+    ended: queue.SimpleQueue[Future[Any]],
+    flight: set[Future[Any]],
+    window: Window[Any],
+    refill: Callable[[], None],
 ) -> Iterator[Any]:
     try:
         while flight:
             future = ended.get()
             flight.discard(future)
-            add()
+            if len(flight) < window.refill_below:
+                refill()
             yield future.result()
             del future
+        window.raise_deferred()
     finally:
-        for future in flight:
-            future.cancel()
+        window.abandon(flight)
+
+
+def deadline_of(timeout: float | None) -> float | None:
+    """When a timeout ends, by the monotonic clock."""
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def left_s(deadline_s: float | None) -> float | None:
+    """The time until then; None for no limit."""
+    return None if deadline_s is None else max(0.0, deadline_s - time.monotonic())

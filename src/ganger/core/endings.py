@@ -6,6 +6,7 @@ middle of a cascade goes on with it.
 
 from __future__ import annotations
 
+from ganger.config import MasterSettings
 from ganger.core.context import Context
 from ganger.core.delivery import Delivery
 from ganger.core.intervals import IntervalSet
@@ -14,6 +15,7 @@ from ganger.core.roster import NO_CONNECTION
 from ganger.core.tasks import Session, Task
 from ganger.protocol.ids import TaskId, task_id
 from ganger.protocol.messages import Forget, Stop
+from ganger.protocol.outcome import ErrorInfo, encode_error
 from ganger.protocol.records import ResultsReleased, TaskFailed, TasksCancelled, TasksFailedWith
 
 
@@ -127,3 +129,12 @@ def unreleased(session: Session) -> list[int]:
         for low, high in session.released.missing(first, last):
             missing.add(low, high)
     return [task_id(session.number, number) for low, high in missing for number in range(low, high + 1)]
+
+
+def oversized_error(task: Task, settings: MasterSettings) -> bytes:
+    """The error of a task whose inputs are too much for one message."""
+    limit = settings.frame_bytes_max - settings.assigned_bytes_max
+    text = (
+        f"the results that {task.spec.name} takes are together longer than a message may be ({limit:,} bytes)"
+    )
+    return encode_error(ErrorInfo("result", "ganger.errors.ResultNotSerializable", text))

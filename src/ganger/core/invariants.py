@@ -17,7 +17,7 @@ from ganger.core.roster import NO_CONNECTION, Client, Roster, Worker
 from ganger.core.slots import Slot
 from ganger.core.tasks import Spec, Task
 from ganger.core.worker import WorkerCore
-from ganger.protocol.ids import sequence_of, session_of, show_task
+from ganger.protocol.ids import TaskId, sequence_of, session_of, show_task
 
 ROUNDING = 1e-6
 """How far sums of resource amounts may be off."""
@@ -98,7 +98,7 @@ def _inputs(ledger: Ledger) -> Iterator[str]:
         needed = set(task.inputs or ())
         holds.update(needed)
         if lost := sorted(needed - tasks.keys()):
-            yield f"{_name(task)} needs {', '.join(map(show_task, map(_as_id, lost)))}, which is gone"
+            yield f"{_name(task)} needs {', '.join(map(show_task, map(TaskId, lost)))}, which is gone"
             continue
         unmet = [tasks[each] for each in needed if tasks[each].state != SUCCEEDED]
         if task.unmet != len(unmet):
@@ -111,10 +111,6 @@ def _inputs(ledger: Ledger) -> Iterator[str]:
     for task in tasks.values():
         if task.holds != holds[task.id]:
             yield f"{_name(task)} counts {task.holds} holds, there are {holds[task.id]}"
-
-
-def _as_id(number: int) -> Task.id:  # type: ignore[valid-type]
-    return number
 
 
 def _ends(ledger: Ledger) -> Iterator[str]:
@@ -157,7 +153,7 @@ def _holders(ledger: Ledger, roster: Roster) -> Iterator[str]:
     held = Counter(chain.from_iterable(worker.assigned for worker in roster.workers.values()))
     for identifier, count in held.items():
         if identifier not in ledger.tasks:
-            yield f"a worker holds {show_task(_as_id(identifier))}, which is gone"
+            yield f"a worker holds {show_task(TaskId(identifier))}, which is gone"
         elif count > 1:
             yield f"{_name(ledger.tasks[identifier])} is with {count} workers"
     for task in ledger.tasks.values():

@@ -10,10 +10,10 @@ from msgspec import msgpack
 
 from ganger.config import MasterSettings
 from ganger.core.client_desk import ClientDesk
-from ganger.core.context import WARNING, Context
+from ganger.core.context import Context
 from ganger.core.delivery import Delivery
 from ganger.core.effects import Effect
-from ganger.core.endings import Endings
+from ganger.core.endings import Endings, oversized_error
 from ganger.core.events import Connected, Disconnected, Received
 from ganger.core.ledger import Handlers
 from ganger.core.placement import Placement
@@ -242,6 +242,8 @@ class Master:
         placed = self.placement.place(gained)
         for record in placed.records:
             self.context.journal_only(record)
+        for task in placed.oversized:
+            self.endings.fail(task, oversized_error(task, self.settings))
         for name, groups in placed.groups.items():
             worker = self.context.roster.workers[name]
             self.context.send(worker.connection, self._assignment(worker, groups))
@@ -261,8 +263,3 @@ class Master:
                 worker.functions.add(body.function)
                 functions.append(FunctionBody(body.function, ledger.functions[body.function]))
         return Assign(groups, functions, specs)
-
-    def warn(self, text: str) -> list[Effect]:
-        """A line for the operator, from the shell."""
-        self.context.log(WARNING, text)
-        return self.context.drain_effects()

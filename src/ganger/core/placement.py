@@ -14,7 +14,7 @@ from ganger.core.ledger import Ledger
 from ganger.core.lifecycle import READY
 from ganger.core.roster import Roster, Worker
 from ganger.core.shapes import ReadyQueue
-from ganger.core.tasks import Spec
+from ganger.core.tasks import Spec, Task
 from ganger.protocol.messages import AttemptGroup
 from ganger.protocol.records import TasksAssigned
 
@@ -23,11 +23,12 @@ MISSES_MAX = 8
 
 
 class Placed:
-    """What one placement decided: records in order, and the groups for each worker."""
+    """What one placement decided: records in order, the groups for each worker, and what fits no message."""
 
-    __slots__ = ("groups", "records")
+    __slots__ = ("groups", "oversized", "records")
 
     def __init__(self) -> None:
+        self.oversized: list[Task] = []
         self.records: list[TasksAssigned] = []
         self.groups: dict[str, list[AttemptGroup]] = {}
 
@@ -132,7 +133,7 @@ class Placement:
                 room = min(room, limit - taken)
             if room <= 0:
                 break
-            group, payload_bytes = self._cut(queue, spec, room, worker)
+            group, payload_bytes = self._cut(queue, spec, room, worker, placed)
             if not group.tasks:
                 break
             record = TasksAssigned(worker.name, group.tasks)
@@ -143,7 +144,9 @@ class Placement:
             taken += len(group.tasks)
         return taken
 
-    def _cut(self, queue: ReadyQueue, spec: Spec, room: int, worker: Worker) -> tuple[AttemptGroup, int]:
+    def _cut(
+        self, queue: ReadyQueue, spec: Spec, room: int, worker: Worker, placed: Placed
+    ) -> tuple[AttemptGroup, int]:
         """The next tasks of one spec, up to `room` and the worker's credit in bytes."""
         budget_bytes = self.settings.assigned_bytes_max - worker.assigned_bytes
         tasks = queue.tasks
@@ -161,6 +164,9 @@ class Placement:
             if task.spec is not spec or (size >= budget_bytes and (ids or worker.assigned)):
                 break
             tasks.popleft()
+            if task.inputs is not None and self._is_oversized(task):
+                placed.oversized.append(task)
+                continue
             room -= 1
             ids.append(task.id)
             payloads.append(task.payload)
@@ -177,3 +183,9 @@ class Placement:
         if fresh:
             return AttemptGroup(spec.id, ids, payloads, None, None, queue.alone), size
         return AttemptGroup(spec.id, ids, payloads, attempts, inputs, queue.alone), size
+
+    def _is_oversized(self, task: Task) -> bool:
+        """Whether the task and the results that it takes are too much for one message."""
+        settings = self.settings
+        size = len(task.payload) + sum(map(len, self.ledger.results_of(task.inputs or ())))
+        return size > settings.frame_bytes_max - settings.assigned_bytes_max

@@ -10,10 +10,16 @@ from ganger.protocol.messages import DoneGroup, Failure, Report
 
 
 class Reports:
-    """Collects ends into numbered reports."""
+    """Collects ends into numbered reports.
 
-    def __init__(self) -> None:
+    Args:
+        report_bytes_max: Result bytes after which a report is closed.
+    """
+
+    def __init__(self, report_bytes_max: int) -> None:
+        self.report_bytes_max = report_bytes_max
         self._number = 0
+        self._bytes = 0
         self._done: list[DoneGroup] = []
         self._failed: list[Failure] = []
         self._returned: list[int] = []
@@ -22,6 +28,7 @@ class Reports:
     def done(self, spec: AgentSpec, tasks: list[int], payloads: list[bytes], elapsed_ns: int) -> None:
         """These attempts of one spec succeeded and took so long together."""
         spec.cost.observe(len(tasks), elapsed_ns)
+        self._bytes += sum(map(len, payloads))
         self._done.append(DoneGroup(spec.id, tasks, payloads, elapsed_ns))
 
     def failed(self, attempt: Attempt, kind: str, retryable: bool, error: bytes) -> None:
@@ -36,6 +43,11 @@ class Reports:
         """An attempt that never started goes back to the master."""
         self._returned.append(attempt.task)
 
+    @property
+    def full(self) -> bool:
+        """Whether the report should leave now, before more comes to it."""
+        return self._bytes >= self.report_bytes_max
+
     def close(self, stalled: int) -> Report | None:
         """The report of everything since the last one, or None if there is nothing."""
         if not (self._done or self._failed or self._returned):
@@ -43,6 +55,7 @@ class Reports:
         self._number += 1
         report = Report(self._number, self._done, self._failed, self._returned, stalled)
         self._done, self._failed, self._returned = [], [], []
+        self._bytes = 0
         self._unrecorded.append(report)
         return report
 

@@ -121,7 +121,7 @@ class WorkerCore:
         self.specs: dict[int, AgentSpec] = {}
         self.functions: dict[bytes, bytes] = {}
         self.costs: dict[bytes, Cost] = {}
-        self.reports = Reports()
+        self.reports = Reports(settings.report_bytes_max)
         self.effects: list[AgentEffect] = []
         self.draining = False
         self.now_ns = 0
@@ -164,11 +164,14 @@ class WorkerCore:
 
     def flush(self) -> list[AgentEffect]:
         """At the end of a batch of events: the report of what ended, if anything did."""
+        self._report()
+        self._leave_when_done()
+        return self._take_effects()
+
+    def _report(self) -> None:
         report = self.reports.close(self.stalled)
         if report is not None and self.connected:
             self.effects.append(ToMaster(report))
-        self._leave_when_done()
-        return self._take_effects()
 
     def disconnected(self) -> None:
         """The master is gone for now: go on computing, and keep the reports."""
@@ -325,6 +328,8 @@ class WorkerCore:
         if spec is not None:
             slot.count(spec, -len(tasks))
             self.reports.done(spec, tasks, payloads, total_ns)
+        if self.reports.full:
+            self._report()
         slot.calls += len(finished)
         self._retire(slot)
 

@@ -47,6 +47,10 @@ class WorkerDesk:
 
     def on_hello(self, connection: ConnectionId, hello: Hello, offer: WorkerOffer, local: bool) -> Worker:
         """A worker is here. What it held before, if it has been here before, it says next (`Held`)."""
+        before = self.context.roster.workers.get(offer.name)
+        if before is not None and before.connection != NO_CONNECTION:
+            self.context.roster.by_connection.pop(before.connection, None)
+            self.context.close(before.connection)
         worker = self.context.roster.admit_worker(hello, offer, connection, local)
         self._renew(worker)
         self.context.log(INFO, f"worker {worker.name} joined with {worker.slots} slots")

@@ -33,10 +33,11 @@ from ganger.net.endpoints import connect
 from ganger.net.link import Link
 from ganger.protocol.codec import decode_to_worker, encode
 from ganger.protocol.messages import Beat, Challenge, Pong, Refusal, Welcome, WorkerOffer
+from ganger.protocol.options import PYTHON_KIND
 from ganger.runtime.environment import runtime_of_this_process
 from ganger.security.handshake import Greeting, refused
 from ganger.worker.executors import Executors
-from ganger.worker.gauges import Gauges
+from ganger.worker.gauges import Gauges, machine_memory_bytes
 
 logger = logging.getLogger("ganger.worker")
 
@@ -50,7 +51,9 @@ class WorkerPlan(Struct, frozen=True):
         join: The master's address.
         name: Unique in the cluster.
         slots: Executors.
-        resources: Amounts by name beyond slots; ``memory`` in bytes, ``gpu`` in devices.
+        resources: Amounts by name beyond slots; ``memory`` in bytes (the machine's where it is left
+            out), ``gpu`` in devices.
+        shared_by: How many workers share the machine's memory.
         preload: ``module:function`` that each executor calls first.
         paths: Where executors import from; this process's own path if empty.
         secret: The cluster's secret for TCP, in hexadecimal, or empty.
@@ -62,6 +65,7 @@ class WorkerPlan(Struct, frozen=True):
     name: str
     slots: int
     resources: dict[str, float] = {}
+    shared_by: int = 1
     preload: str = ""
     paths: list[str] = []
     secret: str = ""
@@ -87,6 +91,7 @@ class Agent:
         )
         self.gauges = Gauges(settings)
         self.runtime = runtime_of_this_process()
+        self.resources = {"memory": float(machine_memory_bytes() // plan.shared_by), **plan.resources}
         self.endpoints = parse(plan.join)
         self.epoch_seen = 0
         self._link: Link | None = None
@@ -229,7 +234,7 @@ class Agent:
         try:
             match message:
                 case Challenge():
-                    offer = WorkerOffer(self.plan.name, self.plan.slots, self.plan.resources, ["python"])
+                    offer = WorkerOffer(self.plan.name, self.plan.slots, self.resources, [PYTHON_KIND])
                     link.send(encode(greeting.answer(message, self.epoch_seen, offer=offer)))
                     return
                 case Welcome():

@@ -29,7 +29,7 @@ LAST_WORDS_S = 0.2
 class Seat:
     """The process in one slot, and what the agent holds of it."""
 
-    __slots__ = ("exit", "large", "link", "number", "pid", "reader", "socket_open")
+    __slots__ = ("exit", "large", "link", "number", "pid", "reader", "ready", "socket_open")
 
     def __init__(self, number: int, reader: RingReader) -> None:
         self.number = number
@@ -38,6 +38,7 @@ class Seat:
         self.pid = 0
         self.large: list[Finished] = []
         self.socket_open = True
+        self.ready = False
         self.exit: tuple[int, int] | None = None
 
 
@@ -101,6 +102,7 @@ class Executors:
         seat = self.seats[number] = Seat(number, RingReader(ring))
         self._forking.append(seat)
         request = frame(encode(Fork(self.preload, self.paths)))
+        asyncio.get_running_loop().call_later(self.settings.executor_start_s, self._check_started, seat)
         socket.send_fds(self.zygote, [request], [theirs.fileno(), ring])
         os.close(ring)
         theirs.close()
@@ -118,6 +120,15 @@ class Executors:
 
         _, link = await loop.create_connection(make_link, sock=ours)
         seat.link = link
+
+    def _check_started(self, seat: Seat) -> None:
+        if not seat.ready and seat.exit is None:
+            limit = f"{self.settings.executor_start_s:g} s (executor_start_s)"
+            self.fail(
+                PreloadFailed(
+                    f"an executor was not ready within {limit}", hint="does the preload take longer?"
+                )
+            )
 
     def send(self, number: int, message: object) -> None:
         """Sends a message to the executor of a slot."""
@@ -175,6 +186,7 @@ class Executors:
             last = message.error.strip().rsplit("\n", 1)[-1]
             self.fail(PreloadFailed(f"preload {self.preload} failed: {last}\n{message.error}"))
         else:
+            seat.ready = True
             self.tell(ExecutorReady(seat.number))
 
     def _on_zygote(self) -> None:

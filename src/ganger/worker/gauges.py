@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from pathlib import Path
 
 import psutil
 
@@ -57,6 +58,16 @@ class Gauges:
     def round_trip_ns(self) -> int:
         """The shortest of the latest round trips; 0 before the first."""
         return min(self._trips_ns, default=0)
+
+
+def machine_memory_bytes() -> int:
+    """The memory of this machine, or of the container that this process may use."""
+    total = int(psutil.virtual_memory().total)
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+    except OSError:
+        return total
+    return min(total, int(limit)) if limit.isdecimal() else total
 
 
 def _busy_seconds() -> float:
