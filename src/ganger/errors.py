@@ -23,6 +23,7 @@
     │   ├── AddressInUse             the port or socket is taken
     │   ├── Refused                  the master turned the connection away (secret, version, role)
     │   ├── PreloadFailed            the executors' preload function raised
+    │   ├── WorkerEnded              a worker lost a process that it cannot do without
     │   ├── SubmissionRefused        the master takes no more work at present (full queue, full disk)
     │   └── JournalError             the journal
     │       ├── JournalCorrupt           a frame that must be good is not
@@ -158,6 +159,10 @@ class Refused(OperatorError, ConnectionError):
 
 class PreloadFailed(OperatorError):
     """The function that prepares each executor raised."""
+
+
+class WorkerEnded(OperatorError):
+    """A worker lost a process that it cannot do without; its host starts another."""
 
 
 class SubmissionRefused(OperatorError):

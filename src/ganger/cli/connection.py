@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from ganger.cli import logs
 from ganger.cli.invocation import Invocation
+from ganger.cli.runtime_file import left_address
 from ganger.client.client import Client
 from ganger.client.connecting import connect
 from ganger.config import ClientSettings, load
@@ -47,13 +47,6 @@ def connected(invocation: Invocation, address: str | None, timeout_s: float | No
 
 
 def _hint(place: str) -> str:
-    if _left_by_up(runtime_file()) == place:
+    if left_address() == place:
         return f"`ganger up` left this address in {runtime_file()}, and seems to be gone; start it again"
     return "is a master running there? start one with: ganger up   or: ganger master"
-
-
-def _left_by_up(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""

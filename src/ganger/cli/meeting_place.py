@@ -25,9 +25,11 @@ def meeting_place() -> Iterator[str]:
     base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
     _sweep(base)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-    lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    draft = folder / f"{LOCK_NAME}.new"
+    lock = os.open(draft, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        draft.rename(folder / LOCK_NAME)  # locked before anybody can see it
         yield str(folder / "master")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

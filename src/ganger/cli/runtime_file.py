@@ -4,49 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ganger.net.address import Endpoint, runtime_file
 from ganger.security.secret import make_private_folder
 
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (what is listened on, not listening)
+ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """How this machine reaches a master that listens on all of its addresses."""
 
 
-def publish(address: str) -> None:
-    """Writes the file; one that another cluster left is replaced at once, never half.
-
-    Raises:
-        ConfigurationError: The folder is open to other users.
-        OSError: It cannot be written.
-    """
-    path = runtime_file()
-    make_private_folder(path.parent)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(f"{address}\n")
-    draft.replace(path)
-
-
-def withdraw(address: str) -> None:
-    """Removes the file, unless it has become another cluster's."""
-    path = runtime_file()
-    with contextlib.suppress(FileNotFoundError):
-        if path.read_text().strip() == address:
-            path.unlink()
-
-
 @contextlib.contextmanager
-def withdrawn(published: list[str]) -> Iterator[None]:
-    """Withdraws at the end whatever was published meanwhile."""
+def published() -> Iterator[Callable[[str], None]]:
+    """Gives a function that writes an address into the file; what it wrote goes at the end."""
+    written: list[str] = []
+
+    def publish(address: str) -> None:
+        _write(runtime_file(), address)
+        written.append(address)
+
     try:
-        yield
+        yield publish
     finally:
-        for address in published:
-            withdraw(address)
+        if written and left_address() == written[-1]:  # else it has become another cluster's
+            runtime_file().unlink(missing_ok=True)
+
+
+def left_address() -> str:
+    """What the file says, or nothing if there is none."""
+    try:
+        return runtime_file().read_text().strip()
+    except OSError:
+        return ""
 
 
 def reachable(endpoint: Endpoint) -> str:
@@ -54,9 +43,12 @@ def reachable(endpoint: Endpoint) -> str:
     return str(Endpoint(endpoint.path, ANYWHERE.get(endpoint.host, endpoint.host), endpoint.port))
 
 
-def left_address(path: Path | None = None) -> str:
-    """What the file says, or nothing if there is none."""
-    try:
-        return (path or runtime_file()).read_text().strip()
-    except OSError:
-        return ""
+def _write(path: Path, address: str) -> None:
+    """Replaces the file in one step, so that nobody reads half of it."""
+    make_private_folder(path.parent)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"{address}\n")
+    draft.replace(path)

@@ -6,7 +6,7 @@ import inspect
 import itertools
 import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, TypeVar
 
@@ -93,19 +93,22 @@ class Calls:
             NotSerializable: An argument cannot be pickled; says which, and where in it.
             InvalidOption: The arguments are longer than a message may be.
         """
-        found = collector.found = []
+        found: list[Future[Any]] = []
+        collector.found = found
         try:
             payload = _dumps((args, kwargs), 5)
             for needle in by_value_needles:
                 if needle in payload:
                     raise _ByValue
         except Exception:
-            found = collector.found = []
-            payload = self._slowly(spec, args, kwargs)
+            self._let_go(found)
+            found = []
+            payload = self._slowly(spec, args, kwargs, found)
         finally:
             collector.found = None
         limit = self.engine.payload_bytes_max
         if limit and len(payload) > limit:
+            self._let_go(found)
             raise InvalidOption(
                 f"the arguments of {spec.name} take {len(payload):,} bytes, "
                 f"more than payload_bytes_max ({limit:,})",
@@ -115,17 +118,32 @@ class Calls:
         inputs: list[Handle] | None = list(found) if found else None
         return spec, payload, future, inputs
 
-    def _slowly(self, spec: ClientSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+    def withdraw(self, entry: Entry) -> None:
+        """The call is not made after all: the futures in its arguments are not needed by it."""
+        self._let_go(entry[3] or [])
+
+    def _let_go(self, inputs: Sequence[Handle]) -> None:
+        for handle in inputs:
+            self.engine.unpin(handle)
+
+    def _slowly(
+        self, spec: ClientSpec, args: tuple[Any, ...], kwargs: dict[str, Any], found: list[Future[Any]]
+    ) -> bytes:
         """By value, where the C pickler failed or would pickle what cannot be found elsewhere."""
+        collector.found = found
         try:
             return dumps_by_value((args, kwargs))
         except Exception as error:
+            self._let_go(found)
             if isinstance(error, InvalidOption):
                 raise
             names = {f"{position} of {spec.name}": value for position, value in enumerate(args)}
             names |= {f"{name!r} of {spec.name}": value for name, value in kwargs.items()}
-            collector.found = []
-            raise explain_failure("argument", names, error) from error
+            collector.found = met = []
+            try:
+                raise explain_failure("argument", names, error) from error
+            finally:
+                self._let_go(met)
 
 
 class _ByValue(Exception):

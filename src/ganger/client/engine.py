@@ -21,7 +21,7 @@ import uvloop
 
 from ganger.client.future import CANCELLED, FAILED, KEPT, SUCCEEDED, Future, Hold, renew_lock
 from ganger.config import ClientSettings
-from ganger.core.client import ClientCore, Entry, Failed, Refusal, Succeeded, Turned
+from ganger.core.client import ClientCore, Entry, Failed, Handle, Refusal, Succeeded, Turned
 from ganger.errors import (
     ClusterClosed,
     ForkedClient,
@@ -305,6 +305,13 @@ class Engine:
     def drop(self, sequence: int) -> None:
         """A future whose result was held is gone."""
         self._dropped.append(sequence)
+
+    def unpin(self, handle: Handle) -> None:
+        """A call that would have taken this result is not made; the result may be released."""
+        future = _future(handle)
+        future.unpin()
+        if future.released and not future.pins:
+            self._dropped.append(future.sequence)
 
     def run_callback(self, callback: Callable[[Any], object], future: Future[Any]) -> None:
         """Runs a user's callback in the thread kept for them."""

@@ -112,6 +112,8 @@ class Future(Struct, Generic[T], gc=False, eq=False):
             TimeoutError: It was not there in time.
             TaskCancelled: The task was cancelled.
         """
+        if FETCHING <= self._state <= VALUE:
+            return None
         self._wait(timeout)
         if self._state == CANCELLED:
             raise self._error()
@@ -146,8 +148,12 @@ class Future(Struct, Generic[T], gc=False, eq=False):
             waiter: asyncio.Future[None] = loop.create_future()
             self._ask()
             self._engine.check_usable()
-            self._when(FETCHING, partial(_wake, loop, waiter))
-            yield from waiter
+            callback = partial(_wake, loop, waiter)
+            self._when(FETCHING, callback)
+            try:
+                yield from waiter
+            finally:
+                self.forget(callback)
         return self.result()
 
     def __repr__(self) -> str:
@@ -195,6 +201,12 @@ class Future(Struct, Generic[T], gc=False, eq=False):
     def when_done(self, callback: Callable[[], None]) -> None:
         """Calls back once the task has ended; at once if it has. The callback must be quick."""
         self._when(RUNNING, callback)
+
+    def forget(self, callback: Callable[[], None]) -> None:
+        """Takes a `when_done` back: nobody waits any more."""
+        with _waiting_lock:
+            if self._callbacks is not None and callback in self._callbacks:
+                self._callbacks.remove(callback)
 
     def _when(self, past: int, callback: Callable[[], None]) -> None:
         """Calls back on the next change of state, or at once if the state is past `past` already."""
@@ -254,8 +266,11 @@ class Future(Struct, Generic[T], gc=False, eq=False):
             lock.acquire()
             self._when(FETCHING, lock.release)
             left_s = -1.0 if deadline_s is None else max(0.0, deadline_s - time.monotonic())
-            if not lock.acquire(timeout=left_s):
-                raise TimeoutError(f"{self._name} has not ended within {timeout:g} s")
+            try:
+                if not lock.acquire(timeout=left_s):
+                    raise TimeoutError(f"{self._name} has not ended within {timeout:g} s")
+            finally:
+                self.forget(lock.release)
 
     def _open(self) -> None:
         """Unpickles the value."""

@@ -23,7 +23,7 @@ from ganger.worker.agent import WorkerPlan
 
 STATUS_BYTES_MAX = 1 << 20
 HOPELESS = frozenset({"PreloadFailed", "Refused", "ConfigurationError"})
-"""Errors of a worker that trying again cannot mend."""
+"""Errors of a worker that has never been ready, which trying again cannot mend."""
 
 
 class Supervisor:
@@ -43,6 +43,7 @@ class Supervisor:
         self.workers: dict[str, WorkerPlan] = {}
         self.address = ""
         self._parsers: dict[int, FrameParser] = {}
+        self._proved: set[str] = set()
         self._restarts: list[tuple[float, WorkerPlan]] = []
         self._generation = 0
         self._delay_s = plan.restart_delay_s
@@ -134,10 +135,14 @@ class Supervisor:
             self.say(status)
             self._start_workers()
             return
-        if status.error in HOPELESS:
-            self.workers.pop(status.name, None)
+        base = _base(status.name)
         if status.ready:
+            self._proved.add(base)
             self._delay_s = self.plan.restart_delay_s
+        elif status.error in HOPELESS and base not in self._proved:
+            self.workers.pop(status.name, None)
+            if not self.workers and not self._restarts:
+                self._failed = self._stopping = True
         self.say(status)
 
     def _reap(self) -> None:
@@ -169,8 +174,7 @@ class Supervisor:
         plan = self.workers.pop(child.name, None)
         if plan is not None and code != 0:
             self._generation += 1
-            base = plan.name.split("~", 1)[0]
-            replacement = msgspec.structs.replace(plan, name=f"{base}~{self._generation}")
+            replacement = msgspec.structs.replace(plan, name=f"{_base(plan.name)}~{self._generation}")
             self._restarts.append((time.monotonic() + self._delay_s, replacement))
             self._delay_s = min(self._delay_s * 2, self.plan.restart_delay_max_s)
         elif not self.workers and self.plan.master is None and not self._restarts:
@@ -219,3 +223,8 @@ class Supervisor:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wake_read, 4096)
             self._reap()
+
+
+def _base(name: str) -> str:
+    """A worker's name without the generation of its process."""
+    return name.split("~", 1)[0]

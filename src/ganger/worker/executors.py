@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import socket
 import sys
 from collections import deque
@@ -13,7 +15,7 @@ import psutil
 
 from ganger.config import WorkerSettings
 from ganger.core.worker import AgentEvent, Collected, ExecutorExited, ExecutorReady, ExecutorStarted
-from ganger.errors import PreloadFailed
+from ganger.errors import PreloadFailed, WorkerEnded
 from ganger.executor.ring import RingReader, make_ring
 from ganger.net.link import Link
 from ganger.protocol.calls import Finished
@@ -210,6 +212,13 @@ class Executors:
                 self.tell(ExecutorStarted(seat.number, message.pid))
             elif type(message) is Exited:
                 self._on_exited(message.pid, message.code, message.peak_bytes)
+
+    def _on_zygote_ended(self) -> None:
+        """Executors die with their zygote; what they started must not outlive them."""
+        for pid in self.pids:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+        self.fail(WorkerEnded("the zygote process has ended", hint="was it killed? the worker starts anew"))
 
     def _on_exited(self, pid: int, code: int, peak_bytes: int) -> None:
         seat = self._by_pid.pop(pid)

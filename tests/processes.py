@@ -1,0 +1,258 @@
+"""Real processes for tests: those of a cluster, how parts of them are ended, and what must not remain.
+
+Only processes that a test itself has started are ever touched, each through a handle that knows a
+recycled id from the process that had it before.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import psutil
+
+from ganger import Client, Cluster
+from ganger.host.plan import HostPlan, Status
+from ganger.protocol.framing import FrameParser, frame
+from ganger.protocol.views import WorkerView
+
+ROOT = Path(__file__).parents[1]
+PATIENCE_S = 30.0
+"""How long anything may take before a test calls it a hang; nothing that works comes near."""
+POLL_S = 0.01
+QUICK: dict[str, dict[str, object]] = {"master": {"worker_lease_s": 1.0}, "worker": {"beat_s": 0.2}}
+"""Settings under which a silent worker is missed soon."""
+
+T = TypeVar("T")
+
+
+def eventually(what: str, look: Callable[[], T], patience_s: float = PATIENCE_S) -> T:
+    """Looks until there is something to see, and returns it; fails with `what` if there never is."""
+    deadline_s = time.monotonic() + patience_s
+    while not (seen := look()):
+        if time.monotonic() > deadline_s:
+            raise AssertionError(f"never came true: {what}")
+        time.sleep(POLL_S)
+    return seen
+
+
+# ---------------------------------------------------------------------------------------------- processes
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it runs; one that has ended and was not reaped does not."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def process(pid: int | str) -> psutil.Process | None:
+    """A handle of a process, if it is there."""
+    try:
+        return psutil.Process(int(pid))
+    except psutil.NoSuchProcess:
+        return None
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """A process and everything below it."""
+    head = psutil.Process(pid)
+    return [head, *head.children(recursive=True)]
+
+
+def wait_gone(processes: Sequence[psutil.Process | None]) -> None:
+    """Waits until none of them runs."""
+    known = [each for each in processes if each is not None]
+    eventually(f"the end of {known}", lambda: not any(map(is_alive, known)))
+
+
+def kill(pid: int, number: int = signal.SIGKILL) -> None:
+    """Sends a signal to one process, which must be there."""
+    os.kill(pid, number)
+
+
+def zygote_of(agent: int) -> psutil.Process:
+    """The one child of a worker's agent."""
+    (zygote,) = psutil.Process(agent).children()
+    return zygote
+
+
+# ----------------------------------------------------------------------------------------------- clusters
+
+
+def wait_workers(cluster: Client, count: int) -> list[WorkerView]:
+    """Waits until exactly so many workers are here, each with all of its executors; sorted by name."""
+
+    def look() -> list[WorkerView]:
+        present = [worker for worker in cluster.workers() if worker.state != "away"]
+        complete = [worker for worker in present if len(worker.executors) == worker.slots]
+        return sorted(complete, key=lambda each: each.name) if len(complete) == count == len(present) else []
+
+    return eventually(f"{count} complete workers", look)
+
+
+@contextmanager
+def quick_cluster(slots: int = 2, workers: int = 1, **given: Any) -> Iterator[Cluster]:
+    """An embedded cluster under `QUICK` settings, all of whose workers are there."""
+    sections = {name: dict(values) for name, values in QUICK.items()}
+    for name, values in given.pop("settings", {}).items():
+        sections.setdefault(name, {}).update(values)
+    with Cluster(slots=slots, workers=workers, settings=sections, **given) as cluster:
+        wait_workers(cluster, workers)
+        yield cluster
+
+
+class Program:
+    """A Python program of its own that uses ganger, as a user would start it.
+
+    Its temporary folder is its own, so that what it leaves there can be seen.
+
+    Args:
+        source: The program.
+        folder: Where it lies; short, as sockets lie below it.
+        arguments: What it finds in ``sys.argv[1:]``.
+    """
+
+    def __init__(self, source: str, folder: Path, *arguments: str) -> None:
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir(exist_ok=True)
+        file = folder / "program.py"
+        file.write_text(source, encoding="utf-8")
+        environment = {**os.environ, "TMPDIR": str(self.temporary), "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
+        environment.pop("XDG_RUNTIME_DIR", None)
+        self.process = subprocess.Popen(
+            [sys.executable, str(file), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        self.family: list[psutil.Process] = []
+
+    def wait_line(self, text: str) -> None:
+        """Waits until it prints this line; then takes down every process that it consists of."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().strip()
+        assert line == text, f"it said {line!r} and not {text!r}: {self._errors()}"
+        self.family = family(self.process.pid)
+
+    def _errors(self) -> str:
+        if self.process.poll() is None:
+            return "(it still runs)"
+        return self.process.stderr.read() if self.process.stderr is not None else ""
+
+    def end(self) -> tuple[int, str, str]:
+        """Waits for its end. Returns its exit code, and what it wrote."""
+        out, err = self.process.communicate(timeout=PATIENCE_S)
+        return self.process.returncode, out, err
+
+    @property
+    def host(self) -> psutil.Process:
+        """The host of its embedded cluster."""
+        return next(each for each in self.family if "ganger.host" in each.cmdline())
+
+    @property
+    def master(self) -> psutil.Process:
+        """The master: the host's child that has no children."""
+        return next(each for each in self.host.children() if not each.children())
+
+    def check_nothing_left(self) -> None:
+        """None of its processes runs, and its temporary folder is empty."""
+        wait_gone(self.family[1:])
+        eventually(
+            f"an empty folder; it holds {list(self.temporary.iterdir())}",
+            lambda: not any(self.temporary.iterdir()),
+        )
+
+    def close(self) -> None:
+        """Ends what a failed test has left."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+        for each in self.family:
+            if is_alive(each):
+                each.kill()
+
+
+# -------------------------------------------------------------------------------------- hosts of one's own
+
+
+class Host:
+    """A host process with a plan, as `ganger master` and `ganger worker` start one.
+
+    Args:
+        plan: What it runs.
+        state: The user's state folder for it, where the secret lies.
+    """
+
+    def __init__(self, plan: HostPlan, state: Path) -> None:
+        self._status, status_end = os.pipe()
+        self._parser = FrameParser(1 << 20)
+        self.heard: list[Status] = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "ganger.host", str(status_end)],
+            stdin=subprocess.PIPE,
+            pass_fds=[status_end],
+            env={**os.environ, "XDG_STATE_HOME": str(state), "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+        )
+        os.close(status_end)
+        os.set_blocking(self._status, False)
+        assert self.process.stdin is not None
+        self.process.stdin.write(frame(msgspec.msgpack.encode(plan)))
+        self.process.stdin.flush()
+
+    def wait_ready(self, *names: str) -> None:
+        """Waits until each of its processes has said that it is ready."""
+        eventually(f"{names} ready; heard {self.heard}", lambda: self._listen() >= set(names))
+
+    def _listen(self) -> set[str]:
+        try:
+            data = os.read(self._status, 1 << 16)
+        except BlockingIOError:
+            data = b""
+        self.heard += [msgspec.msgpack.decode(body, type=Status) for body in self._parser.feed(data)]
+        return {status.name for status in self.heard if status.ready}
+
+    def children(self) -> list[psutil.Process]:
+        """The processes that it has started: a master, agents."""
+        return psutil.Process(self.process.pid).children()
+
+    def close(self) -> None:
+        """Closes its lifeline and waits for it."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(PATIENCE_S)
+        os.close(self._status)
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on at present."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+    return port
+
+
+@contextmanager
+def environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """This process's environment with some variables set."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
