@@ -78,7 +78,7 @@ def wait_gone(processes: Sequence[psutil.Process | None]) -> None:
 
 def kill(pid: int, number: int = signal.SIGKILL) -> None:
     """Sends a signal to one process, which must be there."""
-    os.kill(pid, number)
+    psutil.Process(pid).send_signal(number)
 
 
 def zygote_of(agent: int) -> psutil.Process:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from ganger.config import MasterSettings
 from ganger.core.effects import Append
 from ganger.core.events import Connected, Disconnected, Received
+from ganger.core.images import image
 from ganger.core.invariants import idle_room, violations
 from ganger.core.ledger import Ledger
 from ganger.core.lifecycle import State
@@ -220,19 +221,28 @@ class Environment:
             assert not peer.mail, f"{peer.name} was not expected to be told {peer.mail}"
         assert not self.warnings, f"the operator was not expected to be told {self.warnings}"
         self.check_replay()
+        self.check_image()
 
     def check_replay(self) -> None:
         """Feeds the journal to a fresh master and compares."""
         fresh = Master(self.settings, RUNTIME, "in memory")
         recover(fresh, map(decode_records, self.journal.batches), self.clock.now())
         for _ in range(TURNS_MAX):
-            for effect in fresh.settle(self.clock.now(), accepting=True):
+            for effect in fresh.settle(self.clock.now(), accepting=True, caught_up=True):
                 assert not isinstance(effect, Append), f"the replay goes on to record {effect.record}"
             if not fresh.has_more:
                 break
         found = differences(dump(self.ledger), dump(fresh.context.ledger))
         assert not found, "the replay differs:\n" + "\n".join(found)
         assert not violations(fresh.context)
+
+    def check_image(self) -> None:
+        """Makes a snapshot's records of the ledger, by way of the codec, and the ledger of those."""
+        copy = Ledger()
+        for record in decode_records(encode_records(list(image(self.ledger)))):
+            copy.apply(record)
+        found = differences(dump(self.ledger, ordered=False), dump(copy, ordered=False))
+        assert not found, "the snapshot differs:\n" + "\n".join(found)
 
     def assert_empty(self) -> None:
         """Everything was released: no task, no byte, no slot is left."""

@@ -7,19 +7,24 @@ be skipped count for nothing.
 from collections import Counter
 
 from ganger.core.ledger import Ledger
-from ganger.core.lifecycle import ASSIGNED, READY, RUNNING, WAITING
+from ganger.core.lifecycle import ASSIGNED, READY, RUNNING, SUCCEEDED, WAITING
 from ganger.core.tasks import Session, Task
 
 
-def dump(ledger: Ledger) -> dict[str, object]:
-    """Everything in the ledger that a restart must not change, apart from the epoch."""
+def dump(ledger: Ledger, *, ordered: bool = True) -> dict[str, object]:
+    """Everything in the ledger that a restart must not change, apart from the epoch.
+
+    Args:
+        ledger: Of which master.
+        ordered: Whether the order in the queues counts; a snapshot keeps it only roughly.
+    """
     return {
         "tasks": {task.id: dump_task(task) for task in sorted(ledger.tasks.values(), key=lambda task: task.id)},
         "sessions": {number: dump_session(session) for number, session in sorted(ledger.sessions.items())},
         "session keys": {key: session.number for key, session in ledger.session_keys.items()},
         "specs": {number: spec.body for number, spec in sorted(ledger.specs.items())},
         "functions": ledger.functions,
-        "queues": queues(ledger),
+        "queues": {name: ids if ordered else sorted(ids) for name, ids in queues(ledger).items()},
         "due": sorted(set(ledger.due) & {(task.ready_at_ns, task.id) for task in ledger.tasks.values()}),
         "cascade": sorted({task.id for task in ledger.cascade}),
         "closing": [session.number for session in ledger.closing],
@@ -45,7 +50,7 @@ def dump_task(task: Task) -> dict[str, object]:
         "attempt": task.attempt,
         "worker": task.worker,
         "inputs": task.inputs,
-        "unmet": task.unmet,
+        "unmet": task.unmet if task.state < SUCCEEDED else 0,
         "holds": task.holds,
         "released": task.released,
         "suspect": task.suspect,

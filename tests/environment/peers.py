@@ -120,6 +120,7 @@ class FakeWorker(Peer):
         if self.connected:
             self.disconnect()
         self.pid += 1
+        self.epoch = 0
         self.holds.clear()
         self.specs.clear()
         self.functions.clear()
@@ -192,6 +193,8 @@ class FakeWorker(Peer):
         assert welcome.epoch >= self.epoch, f"{self.name} was welcomed by a master of the past"
         assert welcome.lease_s > 0
         self.epoch = welcome.epoch
+        self.specs.clear()
+        self.functions.clear()
 
     def on_recorded(self, recorded: m.Recorded) -> None:
         self.unrecorded = [report for report in self.unrecorded if report.number > recorded.report]
@@ -250,6 +253,7 @@ class FakeClient(Peer):
         self.session = SessionNo(0)
         self.accepted: list[tuple[int, int]] = []
         self.through = -1
+        self.received_bytes = 0
         self.next_sequence = 0
         self.next_spec = 0
         self.results: dict[int, bytes] = {}
@@ -308,7 +312,7 @@ class FakeClient(Peer):
     def release(self, *tasks: int) -> None:
         """Lets go of results."""
         sequences = [sequence_of(TaskId(task)) for task in tasks]
-        self.say(m.Release([(sequence, sequence) for sequence in sequences]))
+        self.say(m.Release([(sequence, sequence) for sequence in sequences], self.received_bytes))
         self.environment.run()
 
     def cancel(self, *tasks: int) -> None:
@@ -336,6 +340,7 @@ class FakeClient(Peer):
     def on_welcome(self, welcome: m.Welcome) -> None:
         assert welcome.session > 0
         self.session = SessionNo(welcome.session)
+        self.received_bytes = 0
         self.accepted = welcome.accepted
         self.credit_tasks, self.credit_bytes = welcome.credit_tasks, welcome.credit_bytes
 
@@ -345,6 +350,7 @@ class FakeClient(Peer):
         self.credit_bytes = max(self.credit_bytes, accepted.credit_bytes)
 
     def on_results(self, results: m.Results) -> None:
+        self.received_bytes += sum(map(len, results.payloads))
         for sequence, payload in zip(results.sequences, results.payloads, strict=True):
             task = self.task(sequence)
             assert self.results.setdefault(task, payload) == payload, f"the result of {sequence} changed"

@@ -1,27 +1,5 @@
-"""The world of the scenarios, and what must be true at the end of each of them."""
+"""The world of the scenarios: a master, or an agent, whose end is checked when the scenario is over."""
 
-from collections.abc import Callable, Iterator
+from tests.environment.fixtures import agent, environment, make_agent, make_environment
 
-import pytest
-
-from tests.environment.cluster import Environment
-
-
-@pytest.fixture
-def make_environment() -> Iterator[Callable[..., Environment]]:
-    """Makes masters with settings of their own; each is checked when the test is over."""
-    made: list[Environment] = []
-
-    def make(batches: list[bytes] | None = None, **limits: object) -> Environment:
-        made.append(Environment(batches, **limits))
-        return made[-1]
-
-    yield make
-    for environment in made:
-        environment.finish()
-
-
-@pytest.fixture
-def environment(make_environment: Callable[..., Environment]) -> Environment:
-    """A master with the default settings."""
-    return make_environment()
+__all__ = ["agent", "environment", "make_agent", "make_environment"]

@@ -32,6 +32,11 @@ def show_seconds(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
+def show_count(number: int, noun: str) -> str:
+    """``1 slot``, ``2 slots``."""
+    return f"{number:,} {noun if number == 1 else noun + 's'}"
+
+
 def show_resources(resources: Mapping[str, float]) -> str:
     """``gpu 1, memory 8.0 GiB``."""
     parts = (

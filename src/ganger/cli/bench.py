@@ -25,9 +25,16 @@ RUNS = 3
 
 
 @click.command()
-@click.option("--slots", type=click.IntRange(min=1), help="Executors.  [default: this machine's cores]")
 @click.option(
-    "--tasks", type=click.IntRange(min=100), default=TASKS, show_default=True, help="Tasks in each run."
+    "--slots", type=click.IntRange(min=1), metavar="N", help="Executors.  [default: this machine's cores]"
+)
+@click.option(
+    "--tasks",
+    type=click.IntRange(min=100),
+    default=TASKS,
+    metavar="N",
+    show_default=True,
+    help="Tasks in each run.",
 )
 @set_option
 @output_option

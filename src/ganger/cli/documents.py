@@ -5,17 +5,19 @@ A field may be added within a version; one that is removed, renamed or changes i
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from ganger.protocol.views import StatusView, TaskView, WorkerView
 
-OUTPUT_VERSION = 1
+OUTPUT_VERSION: Literal[1] = 1
 
 
 class Document(Struct, kw_only=True):
     """What all of them have."""
 
-    version: int = OUTPUT_VERSION
+    version: Literal[1] = OUTPUT_VERSION
 
 
 class ClusterDocument(Document, kw_only=True):

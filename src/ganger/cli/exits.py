@@ -46,7 +46,8 @@ EXITS = (
     Exit(
         6,
         (errors.OperatorError,),
-        "Anything else about the set-up: a setting, a port that is taken, a preload function that raised, a master that was killed.",
+        "Anything else about the set-up: a setting, a port that is taken, a preload function that raised, "
+        "a master that was killed.",
     ),
     Exit(
         70,
@@ -97,7 +98,7 @@ def _words(error: BaseException) -> tuple[str, str]:
         first, _, rest = error.format_message().partition("\n")
         if first.startswith("Usage:"):
             return f"{path} needs a command", f"see: {path} --help"
-        text = " ".join([first, rest.strip()]).strip().removesuffix(".")
+        text = f"{first} {rest.strip()}".strip().removesuffix(".")
         return text[:1].lower() + text[1:], f"see: {path} --help"
     if isinstance(error, errors.GangerError):
         first, _, rest = error.message.partition("\n")

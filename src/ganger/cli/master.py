@@ -46,7 +46,7 @@ def command(
     refused without `--insecure`: this version has no identities that would protect it.
     """
     logs.configure(verbose=invocation.verbose, foreground=True)
-    plan = plan_master(list(listen), journal, insecure, invocation.sections)
+    plan = plan_master(list(listen), journal, invocation.sections, insecure=insecure)
 
     def on_ready(addresses: list[str]) -> None:
         address = addresses[0]

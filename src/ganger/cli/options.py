@@ -1,15 +1,14 @@
-"""Options that several commands take, and the types of what they take."""
+"""Options that several commands take, written once."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
 from ganger.cli.invocation import Invocation
-from ganger.errors import GangerError
+from ganger.cli.values import read_preload, read_resource
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 TABLE, JSON, QUIET = "table", "json", "quiet"
@@ -17,71 +16,14 @@ SECTIONS = ("master", "worker", "client", "journal")
 GRAMMAR = "host:port[,host:port…], unix:/path, or file:PATH of a file that holds one"
 
 
-class TaskIdType(click.ParamType):
-    """A task's id as `task list` shows it."""
+def _keep(name: str) -> Callable[[click.Context, click.Parameter, object], None]:
+    """Keeps an option's value in the invocation, if it was given."""
 
-    name = "id"
+    def keep(ctx: click.Context, _: click.Parameter, value: object) -> None:
+        if value is not None and value is not False:
+            setattr(ctx.ensure_object(Invocation), name, value)
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The id, as it is."""
-        from ganger.protocol.ids import read_task
-
-        try:
-            read_task(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a task id; ids look like 3.17", param, ctx)
-        return value
-
-
-class ResourceType(click.ParamType):
-    """What a worker offers besides its slots: ``gpu=1``, ``memory=8G``, ``licence=2``."""
-
-    name = "name=amount"
-
-    def convert(
-        self, value: str | tuple[str, float], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, float]:
-        """The name and the amount; memory in bytes."""
-        if isinstance(value, tuple):
-            return value
-        name, equals, text = value.partition("=")
-        if not name or not equals:
-            self.fail(f"{value!r} is not of the form name=amount", param, ctx)
-        return name, self._amount(name, text, param, ctx)
-
-    def _amount(
-        self, name: str, text: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        from ganger.client.options import parse_bytes
-
-        try:
-            amount = parse_bytes(text, f"resource {name}") if name == "memory" else float(text)
-        except (GangerError, ValueError):
-            shape = "a size such as 512M or 8G" if name == "memory" else "a number"
-            self.fail(f"the amount of {name} must be {shape}, it is {text!r}", param, ctx)
-        if amount < 0 or not math.isfinite(amount):
-            self.fail(f"the amount of {name} must not be negative, it is {text!r}", param, ctx)
-        if name == "gpu" and amount != int(amount):
-            self.fail(f"gpu must be a whole number of devices, it is {text!r}", param, ctx)
-        return amount
-
-
-class PreloadType(click.ParamType):
-    """A function by its module and name."""
-
-    name = "module:function"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The text, as it is."""
-        module, colon, function = value.partition(":")
-        if value and not (module and colon and function):
-            self.fail(f"{value!r} is not of the form module:function", param, ctx)
-        return value
-
-
-def _set_verbose(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
-    if wanted:
-        ctx.ensure_object(Invocation).verbose = True
+    return keep
 
 
 def _set_settings(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> None:
@@ -105,7 +47,7 @@ def verbose_option(function: FunctionT) -> FunctionT:
         "--verbose",
         is_flag=True,
         expose_value=False,
-        callback=_set_verbose,
+        callback=_keep("verbose"),
         help="Log more, and show the traceback of an error.",
     )(function)
 
@@ -134,20 +76,36 @@ def output_option(function: FunctionT) -> FunctionT:
     )(function)
 
 
+def insecure_option(function: FunctionT) -> FunctionT:
+    """``--insecure``, for those who go to a master."""
+    return click.option(
+        "--insecure",
+        is_flag=True,
+        expose_value=False,
+        callback=_keep("insecure"),
+        help="Go to another machine's master, without proof that it is yours.",
+    )(function)
+
+
 def client_options(function: FunctionT) -> FunctionT:
     """What every command takes that asks a cluster: where it is, and how long to try."""
     for option in (
         verbose_option,
         set_option,
+        insecure_option,
         click.option(
             "--timeout",
             type=click.FloatRange(min=0, min_open=True),
             metavar="SECONDS",
+            expose_value=False,
+            callback=_keep("timeout_s"),
             help="How long to try to reach the master.  [default: the setting client.connect_timeout_s]",
         ),
         click.option(
             "--address",
             metavar="ADDRESS",
+            expose_value=False,
+            callback=_keep("address"),
             help=f"The cluster: {GRAMMAR}.  [default: GANGER_ADDRESS, else this user's `ganger up`]",
         ),
     ):
@@ -160,20 +118,23 @@ def place_options(function: FunctionT) -> FunctionT:
     for option in (
         click.option(
             "--preload",
-            type=PreloadType(),
+            type=read_preload,
+            metavar="MODULE:FUNCTION",
             default="",
             help="A function that each executor calls once before its first task.",
         ),
         click.option(
             "--resource",
             "resources",
-            type=ResourceType(),
+            type=read_resource,
+            metavar="NAME=AMOUNT",
             multiple=True,
             help="What a worker offers besides slots, such as gpu=1 or memory=8G. May be repeated.",
         ),
         click.option(
             "--slots",
             type=click.IntRange(min=1),
+            metavar="N",
             help="Tasks that a worker runs at a time.  [default: this machine's cores, shared out]",
         ),
     ):

@@ -1,4 +1,4 @@
-"""What `up`, `master` and `worker` run, made from their flags and the settings; checked before anything starts."""
+"""What `up`, `master` and `worker` run, made of flags and settings, and checked before anything starts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from pathlib import Path
 import psutil
 
 from ganger.config import JournalSettings, MasterSettings, WorkerSettings, load, state_folder
-from ganger.errors import Refused
 from ganger.master.server import MasterPlan, check_addresses
-from ganger.net.address import parse
 from ganger.security.secret import make_private_folder, read_secret
 from ganger.worker.agent import WorkerPlan
 
@@ -22,14 +20,16 @@ MEMORY = "memory"
 Sections = Mapping[str, Mapping[str, object]]
 
 
-def plan_master(listen: list[str], journal: str | None, insecure: bool, sections: Sections) -> MasterPlan:
+def plan_master(
+    listen: list[str], journal: str | None, sections: Sections, *, insecure: bool = False
+) -> MasterPlan:
     """A master.
 
     Args:
         listen: Where.
         journal: A folder, ``memory``, or None for the one in the user's state folder.
-        insecure: Whether others than loopback may be listened on, and no secret is asked for.
         sections: Settings given as flags.
+        insecure: Whether others than loopback may be listened on, and no secret is asked for.
 
     Raises:
         AddressError: An address cannot be read.
@@ -59,6 +59,7 @@ def plan_worker(
     slots: int,
     resources: Mapping[str, float],
     preload: str,
+    insecure: bool,
     sections: Sections,
 ) -> WorkerPlan:
     """A worker. With a preload function it imports from the current folder, too, as ``python -m`` does.
@@ -66,7 +67,7 @@ def plan_worker(
     Raises:
         ConfigurationError: A setting, or a secret that others may read.
     """
-    secret = read_secret()
+    secret = None if insecure else read_secret()
     return WorkerPlan(
         join=join,
         name=name,
@@ -78,22 +79,6 @@ def plan_worker(
         frame_bytes_max=load(MasterSettings, sections.get("master")).frame_bytes_max,
         settings=load(WorkerSettings, sections.get("worker")),
     )
-
-
-def check_join(address: str, insecure: bool) -> None:
-    """Refuses what `check_addresses` refuses to a master.
-
-    Raises:
-        AddressError: The address cannot be read, or is ``local``.
-        Refused: It is on another machine, and `insecure` was not given.
-    """
-    endpoints = parse(address)
-    for endpoint in endpoints:
-        if not endpoint.on_loopback and not insecure:
-            raise Refused(
-                f"{endpoint} is on another machine, and this version has no identities to protect the way there",
-                hint="give --insecure if everyone on that network may see your data and run code here",
-            )
 
 
 def offer(resources: Iterable[tuple[str, float]], workers: int) -> dict[str, float]:

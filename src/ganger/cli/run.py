@@ -1,4 +1,4 @@
-"""``ganger run``: a script runs with a cluster, its own if there is no other, and its exit code is the command's."""
+"""``ganger run``: the script takes this process over, with the address of a cluster in its environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ PROBE_S = 2.0
 @click.option(
     "--address",
     metavar="ADDRESS",
-    help=f"The cluster: {GRAMMAR}, or local.  [default: GANGER_ADDRESS, else this user's `ganger up`, else local]",
+    help=f"The cluster: {GRAMMAR}, or local.  [default: GANGER_ADDRESS, "
+    "else this user's `ganger up`, else local]",
 )
 @verbose_option
 @click.argument("script", type=click.Path(exists=True, dir_okay=False))
@@ -46,10 +47,7 @@ def _find() -> str:
     except AddressError:
         return LOCAL
     if place == left_address() and not any(map(_answers, parse(place))):
-        click.echo(
-            f"nothing answers at {place}, which `ganger up` has left; the script gets a cluster of its own",
-            err=True,
-        )
+        click.echo(f"nothing answers at {place} any more; the script gets a cluster of its own", err=True)
         return LOCAL
     return place
 

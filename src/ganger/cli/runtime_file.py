@@ -7,11 +7,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ganger.net.address import Endpoint, runtime_file
+from ganger.net.address import runtime_file
 from ganger.security.secret import make_private_folder
-
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""How this machine reaches a master that listens on all of its addresses."""
 
 
 @contextlib.contextmanager
@@ -36,11 +33,6 @@ def left_address() -> str:
         return runtime_file().read_text().strip()
     except OSError:
         return ""
-
-
-def reachable(endpoint: Endpoint) -> str:
-    """The address at which this machine reaches a listener."""
-    return str(Endpoint(endpoint.path, ANYWHERE.get(endpoint.host, endpoint.host), endpoint.port))
 
 
 def _write(path: Path, address: str) -> None:

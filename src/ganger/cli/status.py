@@ -17,12 +17,12 @@ from ganger.protocol.views import StatusView
 @client_options
 @output_option
 @click.pass_obj
-def command(invocation: Invocation, address: str | None, timeout: float | None, output: str) -> None:
+def command(invocation: Invocation, output: str) -> None:
     """Show the cluster in numbers.
 
     With `--output quiet` nothing is printed: the exit code says whether a master answers.
     """
-    with connected(invocation, address, timeout) as client:
+    with connected(invocation) as client:
         status = client.status()
     show(StatusDocument(status=status), output, lambda: _print(status))
 

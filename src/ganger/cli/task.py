@@ -7,8 +7,9 @@ import click
 from ganger.cli.connection import connected
 from ganger.cli.documents import CancelDocument, ExplanationDocument, TaskDocument, TasksDocument
 from ganger.cli.invocation import Invocation
-from ganger.cli.options import TaskIdType, client_options, output_option
+from ganger.cli.options import client_options, output_option
 from ganger.cli.output import print_fields, print_rows, show
+from ganger.cli.values import read_task_id
 from ganger.core.lifecycle import State
 from ganger.errors import InvalidOption
 from ganger.protocol.views import TaskView
@@ -23,7 +24,9 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only tasks in this state.")
-@click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="The most rows.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=1000, show_default=True, metavar="N", help="The most rows."
+)
 @client_options
 @output_option
 @click.pass_obj
@@ -31,41 +34,35 @@ def list_tasks(
     invocation: Invocation,
     state: str | None,
     limit: int,
-    address: str | None,
-    timeout: float | None,
     output: str,
 ) -> None:
     """Show tasks that have not ended, or whose results are still held."""
-    with connected(invocation, address, timeout) as client:
+    with connected(invocation) as client:
         tasks = client.tasks(state or "", limit + 1)
     document = TasksDocument(tasks=tasks[:limit], complete=len(tasks) <= limit)
     show(document, output, lambda: _print_rows(document), [task.id for task in document.tasks])
 
 
 @command.command("show")
-@click.argument("task", type=TaskIdType(), metavar="ID")
+@click.argument("task", type=read_task_id, metavar="ID")
 @client_options
 @output_option
 @click.pass_obj
-def show_task(
-    invocation: Invocation, task: str, address: str | None, timeout: float | None, output: str
-) -> None:
+def show_task(invocation: Invocation, task: str, output: str) -> None:
     """Show all that is known of a task."""
-    with connected(invocation, address, timeout) as client:
+    with connected(invocation) as client:
         view = client.explain(task).task
     show(TaskDocument(task=view), output, lambda: _print_one(view), [view.id])
 
 
 @command.command("explain")
-@click.argument("task", type=TaskIdType(), metavar="ID")
+@click.argument("task", type=read_task_id, metavar="ID")
 @client_options
 @output_option
 @click.pass_obj
-def explain(
-    invocation: Invocation, task: str, address: str | None, timeout: float | None, output: str
-) -> None:
+def explain(invocation: Invocation, task: str, output: str) -> None:
     """Say why a task is where it is, the nearest reason first."""
-    with connected(invocation, address, timeout) as client:
+    with connected(invocation) as client:
         found = client.explain(task)
 
     def print_reasons() -> None:
@@ -77,19 +74,17 @@ def explain(
 
 
 @command.command("cancel")
-@click.argument("tasks", type=TaskIdType(), nargs=-1, required=True, metavar="ID...")
+@click.argument("tasks", type=read_task_id, nargs=-1, required=True, metavar="ID...")
 @client_options
 @output_option
 @click.pass_obj
-def cancel(
-    invocation: Invocation, tasks: tuple[str, ...], address: str | None, timeout: float | None, output: str
-) -> None:
+def cancel(invocation: Invocation, tasks: tuple[str, ...], output: str) -> None:
     """Cancel tasks, and end those that run.
 
     The exit code is 2 if some of them had ended or never were; the others are cancelled all the same.
     """
     chosen = list(dict.fromkeys(tasks))
-    with connected(invocation, address, timeout) as client:
+    with connected(invocation) as client:
         reached = client.cancel_tasks(chosen)
     missed = [task for task in chosen if task not in reached]
     document = CancelDocument(cancelled=reached, missed=missed)

@@ -1,4 +1,4 @@
-"""``ganger up``: a cluster on this machine, in the foreground, which this user's programs find by themselves."""
+"""``ganger up``: a cluster on this machine, in the foreground; this user's programs find it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ import os
 import click
 
 from ganger.cli import logs
+from ganger.cli.amounts import show_count
 from ganger.cli.documents import ClusterDocument
 from ganger.cli.foreground import Foreground
 from ganger.cli.invocation import Invocation
 from ganger.cli.meeting_place import meeting_place
 from ganger.cli.options import output_option, place_options, set_option, verbose_option
 from ganger.cli.output import show
-from ganger.cli.plans import make_name, offer, plan_master, plan_worker, share_cores, show_journal
-from ganger.cli.runtime_file import published, reachable
+from ganger.cli.plans import MEMORY, make_name, offer, plan_master, plan_worker, share_cores, show_journal
+from ganger.cli.runtime_file import published
 from ganger.host.plan import HostPlan
 from ganger.net.address import parse
+from ganger.net.reach import check_reach
 
 logger = logging.getLogger("ganger.host")
 
 DEFAULT_LISTEN = "127.0.0.1:7777"
+BEYOND_HINT = "listen on 127.0.0.1; for workers on other machines see: ganger master --help"
 
 
 @click.command()
@@ -37,9 +40,15 @@ DEFAULT_LISTEN = "127.0.0.1:7777"
     metavar="DIR|memory",
     help="The journal's folder, or `memory` to keep nothing.  [default: journal in the user's state folder]",
 )
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="How many workers.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many workers.",
+)
 @place_options
-@click.option("--insecure", is_flag=True, help="Listen on any address, and let anybody in who can reach it.")
 @set_option
 @output_option
 @verbose_option
@@ -52,7 +61,6 @@ def command(
     slots: int | None,
     resources: tuple[tuple[str, float], ...],
     preload: str,
-    insecure: bool,
     output: str,
 ) -> None:
     """Run a master and a worker on this machine, until Ctrl-C.
@@ -62,8 +70,9 @@ def command(
     """
     logs.configure(verbose=invocation.verbose, foreground=True)
     slots = slots or share_cores(workers)
+    check_reach(parse(listen), insecure=False, hint=BEYOND_HINT)
     with meeting_place() as socket_path, published() as publish:
-        master = plan_master([listen, f"unix:{socket_path}"], journal, insecure, invocation.sections)
+        master = plan_master([listen, f"unix:{socket_path}"], journal, invocation.sections)
         plans = [
             plan_worker(
                 f"unix:{socket_path}",
@@ -71,13 +80,14 @@ def command(
                 slots=slots,
                 resources=offer(resources, workers),
                 preload=preload,
+                insecure=False,
                 sections=invocation.sections,
             )
             for _ in range(workers)
         ]
 
         def on_master(addresses: list[str]) -> None:
-            address = reachable(parse(addresses[0])[0])
+            address = addresses[0]
             publish(address)
             document = ClusterDocument(address=address, journal=show_journal(master), pid=os.getpid())
             show(document, output, lambda: _greet(document, workers, slots), [address])
@@ -89,11 +99,9 @@ def command(
 
 
 def _greet(cluster: ClusterDocument, workers: int, slots: int) -> None:
-    journal = cluster.journal if cluster.journal != "memory" else "memory (nothing outlives this process)"
-    count = "1 worker" if workers == 1 else f"{workers} workers"
-    click.echo(
-        f"a cluster of {count} with {slots} {'slot' if slots == 1 else 'slots'} each runs at {cluster.address}"
-    )
+    counts = f"{show_count(workers, 'worker')}, {show_count(slots, 'slot')} each"
+    journal = cluster.journal if cluster.journal != MEMORY else "in memory: nothing outlives this process"
+    click.echo(f"a cluster runs at {cluster.address} ({counts})")
     click.echo(f"  journal   {journal}")
-    click.echo("  connect   ganger.connect()       on other terminals: ganger status")
+    click.echo("  connect   ganger.connect(), or on another terminal: ganger status")
     click.echo("  stop      Ctrl-C")

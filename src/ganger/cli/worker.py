@@ -12,26 +12,32 @@ from ganger.cli import logs
 from ganger.cli.amounts import show_bytes, show_resources, show_seconds
 from ganger.cli.documents import DrainDocument, WorkerDocument, WorkersDocument
 from ganger.cli.invocation import Invocation
-from ganger.cli.options import client_options, output_option, place_options, set_option, verbose_option
+from ganger.cli.options import (
+    client_options,
+    insecure_option,
+    output_option,
+    place_options,
+    set_option,
+    verbose_option,
+)
 from ganger.cli.output import print_rows, show
 
 if TYPE_CHECKING:
     from ganger.client.client import Client
     from ganger.protocol.views import WorkerView
 
+JOIN_HINT = "give the address that `ganger master` or `ganger up` printed"
 LOOK_S = 0.1
 """How often `drain` looks whether the workers have left."""
 
 
 @click.group(invoke_without_command=True)
 @click.option("--join", metavar="ADDRESS", help="The master: host:port, unix:/path, or file:PATH.")
-@click.option("--name", help="Unique in the cluster.  [default: made of machine, process and chance]")
-@place_options
 @click.option(
-    "--insecure",
-    is_flag=True,
-    help="Join a master on another machine, though nothing protects the way there.",
+    "--name", metavar="NAME", help="Unique in the cluster.  [default: made of machine, process and chance]"
 )
+@place_options
+@insecure_option
 @set_option
 @output_option
 @verbose_option
@@ -43,7 +49,6 @@ def command(
     slots: int | None,
     resources: tuple[tuple[str, float], ...],
     preload: str,
-    insecure: bool,
     output: str,
 ) -> None:
     """Run a worker in the foreground, until Ctrl-C; or see and drain the workers of a cluster.
@@ -58,7 +63,7 @@ def command(
         return
     if join is None:
         raise click.UsageError("missing option --join, or the command list or drain", ctx)
-    _run(ctx.obj, join, name, slots, resources, preload, insecure, output)
+    _run(ctx.obj, join, name, slots, resources, preload, output)
 
 
 def _was_given(ctx: click.Context, name: str) -> bool:
@@ -72,21 +77,26 @@ def _run(
     slots: int | None,
     resources: tuple[tuple[str, float], ...],
     preload: str,
-    insecure: bool,
     output: str,
 ) -> None:
     from ganger.cli.foreground import Foreground
-    from ganger.cli.plans import check_join, make_name, offer, plan_worker, share_cores
+    from ganger.cli.plans import make_name, offer, plan_worker, share_cores
+    from ganger.cli.reach import check_way
+    from ganger.errors import InvalidOption
     from ganger.host.plan import HostPlan
 
     logs.configure(verbose=invocation.verbose, foreground=True)
-    check_join(join, insecure)
+    if not check_way(join, insecure=invocation.insecure):
+        raise InvalidOption(
+            "local is the embedded cluster of a program, and starts its own workers", hint=JOIN_HINT
+        )
     plan = plan_worker(
         join,
         name=name or make_name(),
         slots=slots or share_cores(1),
         resources=offer(resources, 1),
         preload=preload,
+        insecure=invocation.insecure,
         sections=invocation.sections,
     )
 
@@ -107,11 +117,11 @@ def _greet(worker: WorkerDocument, join: str) -> None:
 @client_options
 @output_option
 @click.pass_obj
-def list_workers(invocation: Invocation, address: str | None, timeout: float | None, output: str) -> None:
+def list_workers(invocation: Invocation, output: str) -> None:
     """Show the workers of a cluster."""
     from ganger.cli.connection import connected
 
-    with connected(invocation, address, timeout) as client:
+    with connected(invocation) as client:
         workers = sorted(client.workers(), key=lambda worker: worker.name)
     show(
         WorkersDocument(workers=workers), output, lambda: _print(workers), [worker.name for worker in workers]
@@ -128,8 +138,6 @@ def drain(
     invocation: Invocation,
     names: tuple[str, ...],
     no_wait: bool,
-    address: str | None,
-    timeout: float | None,
     output: str,
 ) -> None:
     """Let workers leave in peace, and wait until they have.
@@ -140,7 +148,7 @@ def drain(
     from ganger.cli.connection import connected
 
     chosen = list(dict.fromkeys(names))
-    with connected(invocation, address, timeout) as client:
+    with connected(invocation) as client:
         client.drain_workers(chosen)
         if not no_wait:
             _wait_until_gone(client, set(chosen))

@@ -139,7 +139,8 @@ class Calls:
                 raise
             names = {f"{position} of {spec.name}": value for position, value in enumerate(args)}
             names |= {f"{name!r} of {spec.name}": value for name, value in kwargs.items()}
-            collector.found = met = []
+            met: list[Future[Any]] = []
+            collector.found = met
             try:
                 raise explain_failure("argument", names, error) from error
             finally:

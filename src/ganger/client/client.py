@@ -15,6 +15,7 @@ from ganger.client.options import Options, merge
 from ganger.client.questions import Question
 from ganger.client.window import Window
 from ganger.core.client import Entry
+from ganger.protocol.ids import TaskId, show_task
 from ganger.protocol.views import Explanation, StatusView, TaskView, WorkerView
 
 T = TypeVar("T")
@@ -175,7 +176,7 @@ class Client:
         return question.read(self._engine.request(question.make).result(timeout))
 
     def _id_of(self, task: str | Future[Any]) -> str:
-        return task if isinstance(task, str) else f"{self._engine.core.session}.{task.sequence}"
+        return task if isinstance(task, str) else show_task(TaskId(task.task))
 
     # --- life ------------------------------------------------------------------------------------
 

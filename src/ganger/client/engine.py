@@ -26,6 +26,7 @@ from ganger.errors import (
     ClusterClosed,
     ForkedClient,
     GangerError,
+    InvalidOption,
     MasterUnreachable,
     Refused,
     SubmissionRefused,
@@ -34,6 +35,7 @@ from ganger.net.address import Endpoint
 from ganger.net.endpoints import connect
 from ganger.net.link import Link
 from ganger.protocol.codec import decode_to_client, encode
+from ganger.protocol.ids import SEQUENCE_MAX
 from ganger.protocol.messages import (
     Accepted,
     Answer,
@@ -302,16 +304,16 @@ class Engine:
         self._loop.call_soon_threadsafe(self._request, make, answer)
         return answer
 
-    def drop(self, sequence: int) -> None:
+    def drop(self, task: int) -> None:
         """A future whose result was held is gone."""
-        self._dropped.append(sequence)
+        self._dropped.append(task)
 
     def unpin(self, handle: Handle) -> None:
         """A call that would have taken this result is not made; the result may be released."""
         future = _future(handle)
         future.unpin()
         if future.released and not future.pins:
-            self._dropped.append(future.sequence)
+            self._dropped.append(future.task)
 
     def run_callback(self, callback: Callable[[Any], object], future: Future[Any]) -> None:
         """Runs a user's callback in the thread kept for them."""
@@ -332,8 +334,11 @@ class Engine:
             return
         outbox = self.outbox
         if outbox:
-            for message in self.core.take(outbox):
+            orphans: list[Handle] = []
+            for message in self.core.take(outbox, orphans):
                 link.send(encode(message))
+            if orphans:
+                self._lose(orphans)
             if self._large_bytes or self._waiting or self._room_callbacks:
                 self._make_room()
         self._release(link)
@@ -359,24 +364,24 @@ class Engine:
     def _cancel(self, futures: list[Future[Any]], answer: concurrent.futures.Future[bool]) -> None:
         reached = [future for future in futures if not future.done()]
         self._flush()
-        sent = [future.sequence for future in reached if future.sequence >= 0]
+        sent = [future.task & SEQUENCE_MAX for future in reached if future.task >= 0]
         if sent and self._link is not None:
             self._link.send(encode(Cancel(sent)))
-        unsent = {id(future) for future in reached if future.sequence < 0}
+        unsent = {id(future) for future in reached if future.task < 0}
         if unsent:
             kept = [entry for entry in self.outbox if id(entry[2]) not in unsent]
             self.outbox.clear()
             self.outbox.extend(kept)
         for future in reached:
-            self.core.pending.pop(future.sequence, None)
-            future.hold(Hold(self.drop, future.sequence))
+            self.core.pending.pop(future.task & SEQUENCE_MAX, None)
+            future.hold(Hold(self.drop, future.task))
             future.finish(CANCELLED, None)
         answer.set_result(bool(reached))
 
     def _fetch(self, future: Future[Any]) -> None:
         self.core.refetch(future)
         if self._link is not None:
-            self._link.send(encode(Fetch([future.sequence])))
+            self._link.send(encode(Fetch([future.task & SEQUENCE_MAX])))
 
     def _request(self, make: Callable[[int], object], answer: concurrent.futures.Future[bytes]) -> None:
         if self._link is None:
@@ -418,14 +423,18 @@ class Engine:
             self.master = message.runtime
             self.payload_bytes_max = message.payload_bytes_max
             messages, lost = self.core.welcome(message)
-            for handle in lost:
-                error = ClusterClosed("the master was replaced by one that does not know this task")
-                _future(handle).finish(FAILED, (error, 0))
+            self._lose(lost)
             for each in messages:
                 link.send(encode(each))
             if not self._first.done():
                 self._first.set_result(None)
             self._flush()
+
+    def _lose(self, handles: list[Handle]) -> None:
+        """These, or what they take, went down with a master that kept nothing."""
+        error = ClusterClosed("the master was replaced by one that does not know this task or what it takes")
+        for handle in handles:
+            _future(handle).finish(FAILED, (error, 0))
 
     def _succeed(self, outcome: Succeeded) -> None:
         for handle, payload in zip(outcome.handles, outcome.payloads, strict=True):
@@ -441,8 +450,8 @@ class Engine:
 
     def _fail(self, outcome: Failed) -> None:
         future = _future(outcome.handle)
-        future.hold(Hold(self.drop, future.sequence))
-        future.finish(FAILED, (outcome.error, outcome.origin & ((1 << 40) - 1)))
+        future.hold(Hold(self.drop, future.task))
+        future.finish(FAILED, (outcome.error, outcome.origin))
 
     def _turn(self, outcome: Turned) -> None:
         for handle in outcome.handles:
@@ -450,7 +459,7 @@ class Engine:
             if outcome.state == "running":
                 future.runs()
                 continue
-            future.hold(Hold(self.drop, future.sequence))
+            future.hold(Hold(self.drop, future.task))
             future.finish(KEPT if outcome.state == "kept" else CANCELLED, None)
 
     def _refuse(self, outcome: Refusal) -> None:
@@ -469,7 +478,7 @@ class Engine:
             return
         if message.error:
             text, _, hint = message.error.partition("\nhint: ")
-            answer.set_exception(Refused(text, hint=hint))
+            answer.set_exception(InvalidOption(text, hint=hint))
         else:
             answer.set_result(message.body)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 from ganger import errors
+from ganger.protocol.ids import TaskId, show_task
 from ganger.protocol.outcome import ErrorInfo, decode_error
 
 
@@ -34,7 +35,7 @@ def rebuild_error(body: bytes | BaseException, name: str, origin: int | None) ->
     Args:
         body: The encoded `ErrorInfo`, or an exception made in this process.
         name: The task's function.
-        origin: The sequence number of the task on which it depends and whose failure it was, if another's.
+        origin: The id of the task on which it depends and whose failure it was, if another's.
     """
     if isinstance(body, BaseException):
         return body
@@ -43,7 +44,9 @@ def rebuild_error(body: bytes | BaseException, name: str, origin: int | None) ->
     if info.traceback:
         error.__cause__ = RemoteTraceback(info.traceback)
     if origin is not None:
-        error.add_note(f"{name} was not run: task {origin}, on which it depends, failed with this error")
+        error.add_note(
+            f"{name} was not run: task {show_task(TaskId(origin))}, on which it depends, failed with this error"
+        )
     return error
 
 

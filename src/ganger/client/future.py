@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from ganger.client.failures import rebuild_error
 from ganger.client.inputs import take_input
+from ganger.client.pickling import dumps
 from ganger.errors import InvalidOption, TaskCancelled
 
 if TYPE_CHECKING:
@@ -54,14 +55,14 @@ collector = Collector()
 class Hold:
     """Keeps a result at the master as long as it lives; tells the engine when it dies."""
 
-    __slots__ = ("dropped", "sequence")
+    __slots__ = ("dropped", "task")
 
-    def __init__(self, dropped: Callable[[int], None], sequence: int) -> None:
+    def __init__(self, dropped: Callable[[int], None], task: int) -> None:
         self.dropped = dropped
-        self.sequence = sequence
+        self.task = task
 
     def __del__(self) -> None:
-        self.dropped(self.sequence)
+        self.dropped(self.task)
 
 
 class Future(Struct, Generic[T], gc=False, eq=False):
@@ -77,7 +78,7 @@ class Future(Struct, Generic[T], gc=False, eq=False):
     _state: int = PENDING
     _content: Any = None
     _callbacks: list[Callable[[], None]] | None = None
-    sequence: int = -1
+    task: int = -1
     pins: int = 0
     released: bool = False
     _hold: Hold | None = None
@@ -180,9 +181,10 @@ class Future(Struct, Generic[T], gc=False, eq=False):
                 return take_input, (position,)
         self.pin()
         if self.released and self._state in (SUCCEEDED, VALUE):
-            self.unpin()
-            content = self._content
-            return pickle.loads, (content if self._state == SUCCEEDED else pickle.dumps(content, 5),)
+            self._engine.unpin(self)
+            with _waiting_lock:
+                state, content = self._state, self._content
+            return pickle.loads, (content if state == SUCCEEDED else dumps(content),)
         found.append(self)
         return take_input, (len(found) - 1,)
 
@@ -216,7 +218,9 @@ class Future(Struct, Generic[T], gc=False, eq=False):
                     self._callbacks = [callback]
                 else:
                     self._callbacks.append(callback)
-                return
+                if self._state <= past or callback not in (self._callbacks or ()):
+                    return
+                self._callbacks.remove(callback)  # it ended meanwhile, and nobody will call it back
         callback()
 
     def fetching(self) -> bool:
@@ -233,7 +237,11 @@ class Future(Struct, Generic[T], gc=False, eq=False):
             self._state = RUNNING
 
     def finish(self, state: int, content: object) -> None:
-        """Completes it; called by the connection's thread only."""
+        """Completes it; called by the connection's thread only.
+
+        The state is written before the callbacks are read, and `_when` does the reverse, so that one of
+        the two always sees the other.
+        """
         self._content = content
         self._state = state
         if self._callbacks is not None:
@@ -273,21 +281,28 @@ class Future(Struct, Generic[T], gc=False, eq=False):
                 self.forget(lock.release)
 
     def _open(self) -> None:
-        """Unpickles the value."""
+        """Unpickles the value. Where several threads ask at once, one of their values stays."""
+        with _waiting_lock:
+            if self._state != SUCCEEDED:
+                return
+            content = self._content
         try:
-            self._content = pickle.loads(self._content)  # noqa: S301
-            self._state = VALUE
+            value = pickle.loads(content)  # noqa: S301
         except Exception as error:
             error.add_note(f"while the result of {self._name} was unpickled in the client")
             raise
+        with _waiting_lock:
+            if self._state == SUCCEEDED:
+                self._content, self._state = value, VALUE
 
     def _error(self) -> BaseException:
         if self._state == CANCELLED:
             return TaskCancelled(f"{self._name} was cancelled")
-        if self._state == FAILED:
-            error, origin = self._content
-            self._content = rebuild_error(error, self._name, origin if origin != self.sequence else None)
-            self._state = ERROR
+        with _waiting_lock:
+            if self._state == FAILED:
+                error, origin = self._content
+                self._content = rebuild_error(error, self._name, origin if origin != self.task else None)
+                self._state = ERROR
         found: BaseException = self._content
         return found
 

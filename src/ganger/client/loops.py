@@ -11,7 +11,8 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Generic, TypeVar
+from types import TracebackType
+from typing import Generic, Self, TypeVar
 
 from ganger.client.future import Future
 
@@ -44,13 +45,15 @@ def _settle(waiter: asyncio.Future[None]) -> None:
 
 
 class Inbox(Generic[T]):
-    """Futures that have ended, in the order in which they did, for a coroutine of this loop.
+    """Futures that have ended, in the order in which they did, for a coroutine of the running loop.
 
-    The connection's thread appends and wakes the loop once, however many end meanwhile.
+    The connection's thread appends and wakes the loop once, however many end meanwhile. A context
+    manager: at its end the futures that are still expected forget it.
     """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._expected: dict[Future[T], Callable[[], None]] = {}
         self._ended: deque[Future[T]] = deque()
         self._arrived = asyncio.Event()
         self._called = False
@@ -58,7 +61,8 @@ class Inbox(Generic[T]):
     def expect(self, futures: Iterable[Future[T]]) -> None:
         """Each of these comes here when it has ended."""
         for future in futures:
-            future.when_done(partial(self._put, future))
+            callback = self._expected[future] = partial(self._put, future)
+            future.when_done(callback)
 
     def _put(self, future: Future[T]) -> None:
         self._ended.append(future)
@@ -75,4 +79,16 @@ class Inbox(Generic[T]):
         while not self._ended:
             self._arrived.clear()
             await self._arrived.wait()
-        return self._ended.popleft()
+        future = self._ended.popleft()
+        del self._expected[future]
+        return future
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for future, callback in self._expected.items():
+            future.forget(callback)
+        self._expected.clear()

@@ -7,6 +7,7 @@ import queue
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from ganger.client.future import Future
@@ -40,19 +41,20 @@ def as_completed(futures: Iterable[Future[T]], timeout: float | None = None) -> 
     Raises:
         TimeoutError: Some had not ended in time.
     """
-    pending = dict.fromkeys(futures)
-    ended: queue.SimpleQueue[Future[T]] = queue.SimpleQueue()
     deadline_s = deadline_of(timeout)
-    for future in pending:
-        future.when_done(_putter(ended, future))
-    count = len(pending)
-    del pending
-    for position in range(count):
-        yield _next(ended, deadline_s, count - position)
-
-
-def _putter(ended: queue.SimpleQueue[Future[T]], future: Future[T]) -> Callable[[], None]:
-    return lambda: ended.put(future)
+    ended: queue.SimpleQueue[Future[T]] = queue.SimpleQueue()
+    expected = {future: partial(ended.put, future) for future in futures}
+    try:
+        for future, callback in expected.items():
+            future.when_done(callback)
+        while expected:
+            future = _next(ended, deadline_s, len(expected))
+            del expected[future]
+            yield future
+            del future
+    finally:
+        for future, callback in expected.items():
+            future.forget(callback)
 
 
 def _next(ended: queue.SimpleQueue[Future[T]], deadline_s: float | None, left: int) -> Future[T]:
@@ -133,7 +135,8 @@ def _in_order(
 ) -> Iterator[Any]:
     try:
         while flight:
-            value = flight.popleft().result(left_s(deadline_s))
+            value = flight[0].result(left_s(deadline_s))  # it stays there until then, to be abandoned too
+            flight.popleft()
             if len(flight) < window.refill_below:
                 _refill(flight, window, submit, fn)
             yield value
@@ -153,7 +156,7 @@ def map_unordered(submit: Submit, window: Window[Any], fn: Callable[..., Any]) -
             for args in window.due(flight):
                 future = submit(fn, *args)
                 flight.add(future)
-                future.when_done(_putter(ended, future))
+                future.when_done(partial(ended.put, future))
 
     refill()
     return _as_they_come(ended, flight, window, refill)

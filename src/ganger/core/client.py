@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ganger.config import ClientSettings
 from ganger.core.intervals import intervals_of
-from ganger.protocol.ids import SEQUENCE_BITS
+from ganger.protocol.ids import SEQUENCE_BITS, SEQUENCE_MAX
 from ganger.protocol.messages import (
     Accepted,
     Cancelled,
@@ -32,9 +32,9 @@ from ganger.protocol.options import FunctionBody, SpecBody
 
 
 class Handle(Protocol):
-    """What the core needs of a future."""
+    """What the core needs of a future: its task's id (-1 before it is sent), and who still needs its result."""
 
-    sequence: int
+    task: int
     pins: int
     released: bool
 
@@ -63,7 +63,7 @@ class Succeeded(Struct, gc=False):
 
 
 class Failed(Struct, gc=False):
-    """This future has failed; `origin` is the sequence number of the task whose failure it was."""
+    """This future has failed; `origin` is the id of the task whose failure it was."""
 
     handle: Handle
     error: bytes
@@ -106,6 +106,8 @@ class ClientCore:
         self._unrecorded: deque[tuple[int, Submit, list[ClientSpec]]] = deque()
         self._defined: set[int] = set()
         self._taught: set[bytes] = set()
+        self._kept: set[int] = set()
+        self._pinned: set[int] = set()
         self._releases: list[int] = []
         self._received_bytes = 0
 
@@ -123,8 +125,9 @@ class ClientCore:
             self.pending.clear()
             self._unrecorded.clear()
             self._releases.clear()
+            self._kept.clear()
+            self._pinned.clear()
             self.next_sequence = 0
-            self.sent_bytes = 0
         self.session = welcome.session
         self._defined.clear()
         self._taught.clear()
@@ -133,10 +136,12 @@ class ClientCore:
         first_gap = welcome.accepted[0][1] + 1 if welcome.accepted and welcome.accepted[0][0] == 0 else 0
         self._forget_through(first_gap - 1)
         messages: list[object] = []
+        self.sent_bytes = 0
         for _, submit, specs in self._unrecorded:
             if define := self._define(specs):
                 messages.append(define)
             messages.append(submit)
+            self.sent_bytes += sum(len(payload) for group in submit.groups for payload in group.payloads)
         return messages, lost
 
     def _forget_through(self, sequence: int) -> None:
@@ -162,22 +167,28 @@ class ClientCore:
         """Whether there is credit for another call."""
         return self.next_sequence <= self.credit_tasks and self.sent_bytes < self.credit_bytes
 
-    def take(self, outbox: deque[Entry]) -> list[object]:
-        """Messages for buffered calls, as far as the credit goes; takes them out of the outbox."""
+    def take(self, outbox: deque[Entry], orphans: list[Handle]) -> list[object]:
+        """Messages for buffered calls, as far as the credit goes; takes them out of the outbox.
+
+        Futures of calls whose arguments went down with an earlier session are put into `orphans`.
+        """
         messages: list[object] = []
         while outbox and self.may_send:
-            submit, specs = self._cut(outbox)
+            submit, specs = self._cut(outbox, orphans)
+            if not submit.groups:
+                continue
             if define := self._define(specs):
                 messages.append(define)
             self._unrecorded.append((self.next_sequence - 1, submit, specs))
             messages.append(submit)
         return messages
 
-    def _cut(self, outbox: deque[Entry]) -> tuple[Submit, list[ClientSpec]]:
+    def _cut(self, outbox: deque[Entry], orphans: list[Handle]) -> tuple[Submit, list[ClientSpec]]:
         """One message: groups of consecutive calls of one spec."""
         pop = outbox.popleft
         pending = self.pending
         sequence = self.next_sequence
+        base = self.session << SEQUENCE_BITS
         room = min(self.settings.message_tasks_max, self.credit_tasks - sequence + 1, len(outbox))
         limit_bytes = self.settings.message_bytes_max
         groups: list[TaskGroup] = []
@@ -188,13 +199,16 @@ class ClientCore:
         size = 0
         for _ in range(room):
             spec, payload, handle, inputs = pop()
+            if inputs is not None and any(needed.task >> SEQUENCE_BITS != self.session for needed in inputs):
+                orphans.append(handle)
+                continue
             if spec is not current or plain is not (inputs is None):
                 current, plain, payloads = spec, inputs is None, []
                 groups.append(TaskGroup(spec.number, sequence, payloads, None if plain else []))
                 specs.append(spec)
             payloads.append(payload)
             size += len(payload)
-            handle.sequence = sequence
+            handle.task = base | sequence
             pending[sequence] = handle
             sequence += 1
             if inputs is not None:
@@ -206,13 +220,14 @@ class ClientCore:
         return Submit(groups), specs
 
     def _add_inputs(self, group: TaskGroup, inputs: list[Handle]) -> None:
-        base = self.session << SEQUENCE_BITS
         if group.inputs is not None:
-            group.inputs.append([base | handle.sequence for handle in inputs])
+            group.inputs.append([handle.task for handle in inputs])
         for handle in inputs:
             handle.pins -= 1
-            if handle.released and not handle.pins:
-                self._releases.append(handle.sequence)
+            sequence = handle.task & SEQUENCE_MAX
+            if not handle.pins and sequence in self._pinned:
+                self._pinned.discard(sequence)
+                self._releases.append(sequence)
 
     # --- what the master says --------------------------------------------------------------------
 
@@ -231,10 +246,13 @@ class ClientCore:
         for sequence, payload in zip(message.sequences, message.payloads, strict=True):
             handle = pop(sequence, None)
             if handle is None:
-                release(sequence)
+                if sequence not in self._kept and sequence not in self._pinned:
+                    release(sequence)
                 continue
             handle.released = True
-            if not handle.pins:
+            if handle.pins:
+                self._pinned.add(sequence)
+            else:
                 release(sequence)
             handles.append(handle)
             payloads.append(payload)
@@ -255,6 +273,8 @@ class ClientCore:
         """Kept at the master, or cancelled."""
         found = [self.pending.pop(sequence, None) for sequence in message.sequences]
         state = "kept" if type(message) is Kept else "cancelled"
+        if state == "kept":
+            self._kept.update(message.sequences)
         return Turned([handle for handle in found if handle is not None], state)
 
     def on_running(self, message: Running) -> Turned:
@@ -269,11 +289,18 @@ class ClientCore:
 
     def refetch(self, handle: Handle) -> None:
         """A kept result is asked for: it is pending again."""
-        self.pending[handle.sequence] = handle
+        sequence = handle.task & SEQUENCE_MAX
+        self._kept.discard(sequence)
+        self.pending[sequence] = handle
 
-    def drop(self, sequences: list[int]) -> None:
-        """Futures whose results were held were dropped."""
-        self._releases.extend(sequences)
+    def drop(self, tasks: list[int]) -> None:
+        """Futures whose results were held were dropped; those of an earlier session concern nobody."""
+        for task in tasks:
+            if task >> SEQUENCE_BITS == self.session:
+                sequence = task & SEQUENCE_MAX
+                self._kept.discard(sequence)
+                self._pinned.discard(sequence)
+                self._releases.append(sequence)
 
     def take_releases(self) -> Release | None:
         """The results to release, as intervals."""

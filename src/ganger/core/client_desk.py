@@ -6,6 +6,7 @@ absolute ("you may go up to number n"), so that a lost or repeated message chang
 
 from __future__ import annotations
 
+from ganger.core.checks import check_define, check_release, check_submit
 from ganger.core.context import INFO, Context
 from ganger.core.delivery import Delivery
 from ganger.core.endings import Endings, unreleased
@@ -61,9 +62,10 @@ class ClientDesk:
             self.context.close(before.connection)
             self.context.roster.by_connection.pop(before.connection, None)
         client = Client(session.number, connection, hello.runtime)
+        client.seen_last = session.accepted.last
         self.expect(client)
         self.context.roster.by_connection[connection] = client
-        self._grant(client, session)
+        self._grant(client)
         return client, session
 
     def expect(self, client: Client) -> None:
@@ -126,9 +128,11 @@ class ClientDesk:
     def on_define(self, client: Client, define: Define) -> None:
         """Functions and specs. Repeated ones change nothing."""
         session = self.context.ledger.session(client.session)
+        check_define(define, session, self.context.ledger.functions)
         fresh = [spec for spec in define.specs if spec.id not in session.specs]
-        functions = [each for each in define.functions if each.digest not in self.context.ledger.functions]
-        if fresh or functions:
+        named = {spec.function for spec in fresh}
+        functions = [each for each in define.functions if each.digest in named]
+        if fresh:
             self.context.record(SpecsDefined(client.session, functions, fresh))
         for spec in fresh:
             self._warn_unplaceable(client, session, spec.id)
@@ -147,7 +151,10 @@ class ClientDesk:
     def on_submit(self, client: Client, submit: Submit) -> None:
         """Tasks. Those that were recorded before are acknowledged and not run again."""
         session = self.context.ledger.session(client.session)
-        last = max((group.first + len(group.payloads) - 1 for group in submit.groups), default=-1)
+        check_submit(submit)
+        for group in submit.groups:
+            client.seen_last = max(client.seen_last, group.first + len(group.payloads) - 1)
+            client.seen_bytes += sum(map(len, group.payloads))
         groups = [part for group in submit.groups for part in self._fresh(session, group)]
         if groups and not self.context.accepting:
             self._reject(client, groups, "the journal's disk is full")
@@ -161,8 +168,10 @@ class ClientDesk:
                 fresh.add(first, first + len(group.payloads) - 1)
         if sound:
             self.context.record(TasksSubmitted(client.session, sound))
-        self._grant(client, session)
-        self.context.send(client.connection, Accepted(last, client.credit_tasks, client.credit_bytes))
+        self._grant(client)
+        self.context.send(
+            client.connection, Accepted(client.seen_last, client.credit_tasks, client.credit_bytes)
+        )
 
     def _fresh(self, session: Session, group: TaskGroup) -> list[TaskGroup]:
         first = group.first
@@ -196,8 +205,6 @@ class ClientDesk:
 
     def _inputs_known(self, session: Session, group: TaskGroup, fresh: IntervalSet) -> bool:
         inputs = group.inputs or []
-        if len(inputs) != len(group.payloads):
-            return False
         base = task_id(session.number, group.first)
         tasks = self.context.ledger.tasks
         for offset, needed in enumerate(inputs):
@@ -218,7 +225,9 @@ class ClientDesk:
 
     def on_release(self, client: Client, release: Release) -> None:
         """Results that the client has, or wants no longer."""
-        self.context.record(ResultsReleased(client.session, release.intervals), lazy=True)
+        fresh = check_release(release, self.context.ledger.session(client.session))
+        if fresh:
+            self.context.record(ResultsReleased(client.session, fresh), lazy=True)
         client.received_bytes = release.received_bytes
         if client.backlog:
             self.delivery.drain(client)
@@ -243,14 +252,14 @@ class ClientDesk:
 
     # --- credit ----------------------------------------------------------------------------------
 
-    def _grant(self, client: Client, session: Session) -> None:
+    def _grant(self, client: Client) -> None:
         """Extends the client's credit as far as the cluster has room."""
         settings = self.context.settings
         ledger = self.context.ledger
         held_bytes = ledger.payload_bytes + ledger.result_bytes
         if ledger.totals.unfinished < settings.queued_tasks_max and held_bytes < settings.queued_bytes_max:
-            client.credit_tasks = session.accepted.last + settings.session_credit_tasks
-            client.credit_bytes = session.payload_bytes + settings.session_credit_bytes
+            client.credit_tasks = client.seen_last + settings.session_credit_tasks
+            client.credit_bytes = client.seen_bytes + settings.session_credit_bytes
             self._starved.pop(client.session, None)
         else:
             self._starved[client.session] = None
@@ -259,13 +268,10 @@ class ClientDesk:
         """Gives credit to clients that wait for it, once there is room."""
         for number in list(self._starved):
             client = self.context.roster.clients.get(number)
-            session = self.context.ledger.sessions.get(number)
-            if client is None or session is None:
+            if client is None:
                 self._starved.pop(number, None)
                 continue
-            self._grant(client, session)
+            self._grant(client)
             if number not in self._starved:
-                through = session.accepted.last
-                self.context.send(
-                    client.connection, Accepted(through, client.credit_tasks, client.credit_bytes)
-                )
+                accepted = Accepted(client.seen_last, client.credit_tasks, client.credit_bytes)
+                self.context.send(client.connection, accepted)

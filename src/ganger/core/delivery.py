@@ -14,8 +14,11 @@ from ganger.core.roster import Client
 from ganger.core.tasks import Task
 from ganger.protocol.ids import SEQUENCE_BITS, SEQUENCE_MAX, sequence_of, session_of, task_id
 from ganger.protocol.messages import Cancelled, Failures, Kept, Results
+from ganger.protocol.outcome import ErrorInfo, encode_error
 
 MESSAGE_BYTES = 1 << 20
+RESULT_OVERHEAD_BYTES = 16
+"""What a result weighs beside its payload."""
 
 
 class Delivery:
@@ -80,35 +83,43 @@ class Delivery:
         if cancelled:
             self.context.send(client.connection, Cancelled(cancelled))
         done = [task for task in tasks if task.state == SUCCEEDED]
-        while done:
-            size, count = 0, 0
-            while count < len(done) and size < MESSAGE_BYTES:
-                size += len(done[count].result)
-                count += 1
-            part, done = done[:count], done[count:]
-            client.sent_bytes += size
-            self.context.send(
-                client.connection,
-                Results([sequence_of(task.id) for task in part], [task.result for task in part]),
-            )
+        if done:
+            results = [task.result for task in done]
+            client.sent_bytes += sum(map(len, results))
+            self.context.send(client.connection, Results([sequence_of(task.id) for task in done], results))
 
     def fetch(self, client: Client, sequences: Sequence[int]) -> None:
-        """The client asks for results that were only announced, or that it missed."""
+        """The client asks for results that were only announced; one that is not there is said to be lost."""
         tasks = self.context.ledger.tasks
-        found = [tasks.get(task_id(client.session, sequence)) for sequence in sequences]
-        self.ended([task for task in found if task is not None and task.state >= SUCCEEDED])
+        found: list[int] = []
+        for sequence in sequences:
+            identifier = task_id(client.session, sequence)
+            task = tasks.get(identifier)
+            if task is not None and task.state >= SUCCEEDED:
+                found.append(identifier)
+            else:
+                error = encode_error(
+                    ErrorInfo("lost", "ganger.errors.AttemptLost", "the result was released")
+                )
+                self.context.send(client.connection, Failures([sequence], [error], [identifier]))
+        self.resume(client, found)
 
-    def resume(self, client: Client, unreleased: Sequence[int]) -> None:
-        """A client came back: everything that ended and that it has not released is told again."""
-        client.backlog.extend(unreleased)
+    def resume(self, client: Client, ended: Sequence[int]) -> None:
+        """Tells of tasks that ended, now or when the window has room."""
+        client.backlog.extend(ended)
         self.drain(client)
 
     def drain(self, client: Client) -> None:
-        """Tells what waits in the backlog, as far as the window has room."""
+        """Tells what waits in the backlog, a message at a time, as far as the window has room."""
         tasks = self.context.ledger.tasks
-        settings = self.context.settings
-        while client.backlog and client.window_bytes < settings.result_window_bytes:
-            part = client.backlog[: settings.cascade_tasks_max]
-            del client.backlog[: settings.cascade_tasks_max]
-            found = [tasks.get(identifier) for identifier in part]
-            self._tell(client, [task for task in found if task is not None and task.state >= SUCCEEDED])
+        window = self.context.settings.result_window_bytes
+        backlog = client.backlog
+        while backlog and client.window_bytes < window:
+            part: list[Task] = []
+            room = min(MESSAGE_BYTES, window - client.window_bytes)
+            while backlog and room > 0:
+                task = tasks.get(backlog.popleft())
+                if task is not None and task.state >= SUCCEEDED:
+                    part.append(task)
+                    room -= len(task.result) + RESULT_OVERHEAD_BYTES
+            self._tell(client, part)

@@ -58,7 +58,7 @@ class Dispatch:
         best, best_ns = None, float(budget_ns)
         for slot in usable:
             out_ns = slot.out_ns
-            if out_ns < best_ns and (not slot.out or next(iter(slot.out.values())).spec.together):
+            if out_ns < best_ns and _shares(slot):
                 best, best_ns = slot, out_ns
         if best is None:
             return None, 0
@@ -145,6 +145,11 @@ class Dispatch:
             functions.append(FunctionBody(digest, self.core.functions[digest]))
         self.core.effects.append(ToExecutor(slot.number, Learn(functions, [spec.body])))
 
+    def return_stuck(self) -> None:
+        """Where every executor sits in a long call, what waits goes back to the master, to run elsewhere."""
+        if self.core.queue and all(slot.stalled or slot.ending is not None for slot in self.core.slots):
+            self.core.return_queue()
+
     def take_back(self, slot: Slot) -> bool:
         """Revokes what the executor has not started; it goes to the front of the queue, in order."""
         unstarted = slot.unstarted()
@@ -160,3 +165,9 @@ class Dispatch:
         while len(slot.taken_back) > TAKEN_BACK_MAX:
             del slot.taken_back[next(iter(slot.taken_back))]
         return True
+
+
+def _shares(slot: Slot) -> bool:
+    """Whether calls may stand behind what the executor has."""
+    first = next(iter(slot.out.values()), None)
+    return first is None or (first.spec.together and not first.alone)

@@ -11,7 +11,6 @@ from ganger.core.context import Context
 from ganger.core.delivery import Delivery
 from ganger.core.intervals import IntervalSet
 from ganger.core.lifecycle import CANCELLED, SUCCEEDED
-from ganger.core.roster import NO_CONNECTION
 from ganger.core.tasks import Session, Task
 from ganger.protocol.ids import TaskId, task_id
 from ganger.protocol.messages import Forget, Stop
@@ -113,13 +112,17 @@ class Endings:
         return budget > 0
 
     def _forget(self, session: Session) -> None:
+        ledger = self.context.ledger
         specs = [spec.id for spec in session.specs.values()]
-        self.context.ledger.forget_session(session)
+        named = {spec.body.function for spec in session.specs.values()}
+        ledger.forget_session(session)
+        functions = named - ledger.functions.keys()
         for worker in self.context.roster.workers.values():
             known = [spec for spec in specs if spec in worker.specs]
             worker.specs.difference_update(known)
-            if known and worker.connection != NO_CONNECTION:
-                self.context.send(worker.connection, Forget(known))
+            worker.functions -= functions
+            if known:
+                self.context.send(worker.connection, Forget(known, sorted(functions)))
 
 
 def unreleased(session: Session) -> list[int]:

@@ -48,7 +48,6 @@ def image(ledger: Ledger) -> Iterator[Record]:
             session.closed,
             list(session.accepted),
             list(session.released),
-            session.payload_bytes,
         )
         if session.specs:
             yield _specs(ledger, session)
@@ -103,7 +102,6 @@ def _restore_session_kept(ledger: Ledger, record: SessionKept) -> None:
     session = Session(SessionNo(record.session), record.key, record.owner)
     session.accepted = IntervalSet(record.accepted)
     session.released = IntervalSet(record.released)
-    session.payload_bytes = record.payload_bytes
     session.closed = record.closed
     ledger.sessions[record.session] = session
     if session.closed:
@@ -133,7 +131,7 @@ def _restore_tasks_kept(ledger: Ledger, record: TasksKept) -> None:
 def _restore_tasks_linked(ledger: Ledger, _: TasksLinked) -> None:
     for task in ledger.tasks.values():
         for needed_id in set(task.inputs or ()):
-            ledger._link(task, ledger.tasks[needed_id])
+            ledger.link(task, ledger.tasks[needed_id])
 
 
 RESTORERS: dict[type, Callable[..., None]] = {  # type: ignore[explicit-any]  # each takes its own record

@@ -48,7 +48,9 @@ def idle_room(context: Context) -> list[str]:
         if head is None:
             continue
         for worker in workers:
-            if worker.takes_work and worker.reserved in (None, queue) and _fits(worker, head, context):
+            kept_for = worker.reserved
+            free = kept_for is None or kept_for is queue or kept_for.head() is None
+            if free and worker.takes_work and _fits(worker, head, context):
                 found.append(f"task {show_task(head.id)} waits while worker {worker.name} has room for it")
     return found
 
@@ -101,7 +103,7 @@ def _inputs(ledger: Ledger) -> Iterator[str]:
             yield f"{_name(task)} needs {', '.join(map(show_task, map(TaskId, lost)))}, which is gone"
             continue
         unmet = [tasks[each] for each in needed if tasks[each].state != SUCCEEDED]
-        if task.unmet != len(unmet):
+        if task.state < SUCCEEDED and task.unmet != len(unmet):
             yield f"{_name(task)} counts {task.unmet} unmet inputs, there are {len(unmet)}"
         for each in unmet:
             if task.id not in (each.dependents or ()):

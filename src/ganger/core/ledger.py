@@ -7,7 +7,7 @@ presence; that is the roster's.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from heapq import heappop, heappush
@@ -94,6 +94,7 @@ class Ledger:
         self.specs: dict[int, Spec] = {}
         self.functions: dict[bytes, bytes] = {}
         self.costs: dict[bytes, Cost] = {}
+        self._function_uses: Counter[bytes] = Counter()
         self.ready = ReadyIndex()
         self.due: list[tuple[int, int]] = []
         self.cascade: deque[Task] = deque()
@@ -158,8 +159,10 @@ class Ledger:
 
     def _specs_defined(self, record: SpecsDefined) -> None:
         session = self.session(record.session)
+        named = {spec.function for spec in record.specs}
         for function in record.functions:
-            self.functions.setdefault(function.digest, function.body)
+            if function.digest in named:
+                self.functions.setdefault(function.digest, function.body)
         for number_body in record.specs:
             number = number_body.id
             if number in session.specs:
@@ -176,6 +179,7 @@ class Ledger:
         cost = self.costs.get(given.function)
         if cost is None:
             cost = self.costs[given.function] = Cost()
+        self._function_uses[given.function] += 1
         queue = self.ready.queue
         return Spec(body, queue(shape, priority), queue(shape, priority, alone=True), cost)
 
@@ -191,7 +195,6 @@ class Ledger:
             self.totals.submitted += count
             size = sum(map(len, payloads))
             self.payload_bytes += size
-            session.payload_bytes += size
             spec = session.specs[group.spec]
             if group.inputs is not None:
                 self._submit_dependent(base | group.first, spec, group)
@@ -228,10 +231,14 @@ class Ledger:
         for identifier in record.tasks:
             task = tasks[identifier]
             if task.state is WAITING:  # in a replay: its retry was due, which is not recorded
-                self.make_ready(task)
+                self.waiting -= 1
+                task.ready_at_ns = 0
+                task.state = RESOLVE[task.state]
             task.state = ASSIGN[task.state]
             task.attempt += 1
             task.worker = worker
+        if record.tasks:  # in a replay they still stand at the head of the one queue that they came from
+            (task.spec.suspects if task.suspect else task.spec.ready).head()
 
     def _attempts_returned(self, record: AttemptsReturned) -> None:
         for identifier in record.tasks:
@@ -381,12 +388,17 @@ class Ledger:
                 found.append(dependent.id)
         if not dependents:
             task.dependents = None
+            if task.released:
+                self._drop(task)
         return found
 
     def forget_session(self, session: Session) -> None:
         """A closed session whose tasks have all ended. Follows from records; not recorded."""
         for spec in session.specs.values():
             self.specs.pop(spec.id, None)
+            self.ready.release(spec.ready)
+            self.ready.release(spec.suspects)
+            self._release_function(spec.body.function)
         self.sessions.pop(session.number, None)
 
     def link(self, task: Task, needed: Task) -> None:
@@ -400,6 +412,12 @@ class Ledger:
             if needed.state > SUCCEEDED:
                 self.cascade.append(needed)
         needed.dependents.append(task.id)
+
+    def _release_function(self, digest: bytes) -> None:
+        """One spec fewer names the function; the last takes its body and what is known of it along."""
+        self._function_uses[digest] -= 1
+        if not self._function_uses[digest]:
+            del self._function_uses[digest], self.functions[digest], self.costs[digest]
 
     def results_of(self, identifiers: Iterable[int]) -> list[bytes]:
         """The results that a ready task takes."""

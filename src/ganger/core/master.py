@@ -10,7 +10,7 @@ from msgspec import msgpack
 
 from ganger.config import MasterSettings
 from ganger.core.client_desk import ClientDesk
-from ganger.core.context import Context
+from ganger.core.context import WARNING, Context
 from ganger.core.delivery import Delivery
 from ganger.core.effects import Effect
 from ganger.core.endings import Endings, oversized_error
@@ -20,9 +20,9 @@ from ganger.core.placement import Placement
 from ganger.core.queries import Queries
 from ganger.core.roster import Client, Worker
 from ganger.core.worker_desk import WorkerDesk
-from ganger.errors import InvariantViolated
+from ganger.errors import InvariantViolated, ProtocolError
 from ganger.ports import Now
-from ganger.protocol.ids import TaskId, show_task
+from ganger.protocol.ids import ConnectionId, TaskId, show_task
 from ganger.protocol.messages import (
     Answer,
     Assign,
@@ -110,20 +110,30 @@ class Master:
         if type(event) is Received:
             self._on_received(event)
         elif type(event) is Connected:
-            self._on_connected(event)
+            try:
+                self._on_connected(event)
+            except ProtocolError as error:
+                self._expel(event.connection, error)
         elif type(event) is Disconnected:
             self._on_disconnected(event)
         else:
             raise InvariantViolated(f"{type(event).__name__} is no event of a master")
         return self.context.drain_effects()
 
-    def settle(self, now: Now, accepting: bool) -> list[Effect]:
-        """After a batch: time, cascades, credit, placement."""
+    def settle(self, now: Now, accepting: bool, *, caught_up: bool) -> list[Effect]:
+        """After a batch: time, cascades, credit, placement.
+
+        Args:
+            now: The time.
+            accepting: Whether the journal has room for new work.
+            caught_up: No event is left: silence may be judged. After a stall, what came in counts first.
+        """
         context = self.context
         context.now = now
         context.accepting = accepting
-        self.workers.expire()
-        self.clients.expire()
+        if caught_up:
+            self.workers.expire()
+            self.clients.expire()
         self.workers.wake_due()
         if self.endings.pending:
             self.endings.advance()
@@ -157,7 +167,15 @@ class Master:
             handler = self._from_worker.get(type(message))
         if handler is None:
             raise InvariantViolated(f"{type(message).__name__} passed the decoder of its direction")
-        handler(peer, message)
+        try:
+            handler(peer, message)
+        except ProtocolError as error:
+            self._expel(event.connection, error)
+
+    def _expel(self, connection: ConnectionId, error: ProtocolError) -> None:
+        """A peer that breaks the protocol loses its connection; nothing else changes."""
+        self.context.log(WARNING, f"closed a connection that broke the protocol: {error.message}")
+        self.context.close(connection)
 
     def _on_connected(self, event: Connected) -> None:
         hello, connection = event.hello, event.connection

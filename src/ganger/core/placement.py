@@ -44,43 +44,53 @@ class Placement:
     def place(self, gained: Iterable[Worker]) -> Placed:
         """Places what can be placed, given the workers whose room may have grown."""
         placed = Placed()
-        for worker in gained:
-            if worker.takes_work:
-                self._fill(worker, placed)
-                self.roster.offer_room(worker)
+        present = [worker for worker in gained if worker.takes_work]
+        for worker in present:
+            self.roster.offer_room(worker)
         for queue in list(self.ledger.ready):
-            if queue.tasks and not queue.blocked:
+            if not queue.tasks:
+                continue
+            if queue.blocked:
+                self._fill(present, queue, placed)
+            else:
                 self._spread(queue, placed)
         return placed
 
-    def has_unplaced(self) -> bool:
-        """Whether anything is ready."""
-        return any(queue.head() is not None for queue in self.ledger.ready)
-
-    def _fill(self, worker: Worker, placed: Placed) -> None:
-        if worker.reserved is not None:
-            if worker.reserved.head() is not None and not self._take(worker, worker.reserved, None, placed):
-                return
-            worker.reserved = None
-        for queue in list(self.ledger.ready):
-            if not queue.tasks or not queue.blocked:
-                continue
-            took = self._take(worker, queue, None, placed)
+    def _fill(self, workers: list[Worker], queue: ReadyQueue, placed: Placed) -> None:
+        """Gives the workers that gained room what a queue has waiting since it found none."""
+        for worker in workers:
+            took = self._offer(worker, queue, None, placed)
             if queue.head() is None:
                 queue.blocked = False
-            elif took:
-                self.ledger.ready.rotate(queue)
-            elif queue.shape.slots > 1 and self._reserve(worker, queue):
                 return
+            if took:
+                self.ledger.ready.rotate(queue)
+            elif queue.shape.slots > 1:
+                self._reserve(worker, queue)
 
-    def _reserve(self, worker: Worker, queue: ReadyQueue) -> bool:
+    def _offer(self, worker: Worker, queue: ReadyQueue, limit: int | None, placed: Placed) -> int:
+        """Places tasks of the queue on a worker, unless it is kept free for another queue."""
+        if worker.reserved is not None and worker.reserved is not queue:
+            if worker.reserved.head() is not None:
+                return 0
+            worker.reserved = None
+        took = self._take(worker, queue, limit, placed)
+        if took:
+            worker.reserved = None
+            self.roster.offer_room(worker)
+        return took
+
+    def _reserve(self, worker: Worker, queue: ReadyQueue) -> None:
         """Wide tasks would starve behind single slots: one worker is kept free for each such queue."""
         if not worker.can_ever_hold(queue.shape):
-            return False
-        if any(other.reserved is queue for other in self.roster.workers.values()):
-            return False
+            return
+        keeper = queue.keeper
+        if keeper is not None and keeper.reserved is queue:
+            if keeper.takes_work:
+                return
+            keeper.reserved = None
         worker.reserved = queue
-        return True
+        queue.keeper = worker
 
     def _spread(self, queue: ReadyQueue, placed: Placed) -> None:
         if queue.shape.plain:
@@ -89,9 +99,8 @@ class Placement:
             for worker in sorted(self._holders(queue), key=lambda each: each.score):
                 if queue.head() is None:
                     break
-                if worker.takes_work and worker.reserved in (None, queue):
-                    self._take(worker, queue, None, placed)
-                    self.roster.offer_room(worker)
+                if worker.takes_work:
+                    self._offer(worker, queue, None, placed)
         queue.blocked = queue.head() is not None
 
     def _holders(self, queue: ReadyQueue) -> list[Worker]:
@@ -107,9 +116,7 @@ class Placement:
             worker = self.roster.next_open()
             if worker is None:
                 break
-            if worker.reserved is None and self._take(worker, queue, self._share(queue, head.spec), placed):
-                self.roster.offer_room(worker)
-            else:
+            if not self._offer(worker, queue, self._share(queue, head.spec), placed):
                 misses.append(worker)
         for worker in misses:
             self.roster.offer_room(worker)

@@ -5,6 +5,7 @@ Nothing here is journaled; after a restart workers and clients say hello again a
 
 from __future__ import annotations
 
+from collections import deque
 from heapq import heapify, heappop, heappush
 
 from ganger.config import MasterSettings
@@ -28,11 +29,13 @@ class Worker:
         free: Resources left, beyond slots.
         stalled: Slots that sit in a call longer than the prefetch budget, by its own word.
         lease_until_ns: Until when it may be silent.
+        announced: It has said what it holds; before that it is given nothing.
         reserved: A queue of wide tasks that waits for it to empty; nothing else is placed on it.
         version: Grows whenever its room may have changed; older entries of the heap are stale.
     """
 
     __slots__ = (
+        "announced",
         "assigned",
         "assigned_bytes",
         "busy_ns",
@@ -79,6 +82,7 @@ class Worker:
         self.memory_free_bytes = 0
         self.pressed = False
         self.draining = False
+        self.announced = False
         self.lease_until_ns = 0
         self.report_seen = 0
         self.round_trip_ns = 0
@@ -104,12 +108,13 @@ class Worker:
                 self.free[name] = self.free.get(name, 0.0) - amount * count
         self.specs.clear()
         self.functions.clear()
+        self.announced = False
         self.version += 1
 
     @property
     def takes_work(self) -> bool:
         """Whether it may be given anything at all at present."""
-        return self.connection != NO_CONNECTION and not self.draining and not self.pressed
+        return self.announced and self.connection != NO_CONNECTION and not self.draining and not self.pressed
 
     @property
     def state(self) -> str:
@@ -193,6 +198,7 @@ class Client:
 
     Attributes:
         session: The number of its session.
+        seen_last, seen_bytes: The last number that it has sent, and argument bytes on this connection.
         sent_bytes, received_bytes: Result bytes sent on this connection, and taken in by the client.
         backlog: Ended tasks to be told once the window has room.
         credit_tasks, credit_bytes: How far it was told that it may go.
@@ -205,6 +211,8 @@ class Client:
         "credit_tasks",
         "received_bytes",
         "runtime",
+        "seen_bytes",
+        "seen_last",
         "sent_bytes",
         "session",
         "silent_since_ns",
@@ -214,9 +222,11 @@ class Client:
         self.session = session
         self.connection = connection
         self.runtime = runtime
+        self.seen_last = -1
+        self.seen_bytes = 0
         self.sent_bytes = 0
         self.received_bytes = 0
-        self.backlog: list[int] = []
+        self.backlog: deque[int] = deque()
         self.credit_tasks = 0
         self.credit_bytes = 0
         self.silent_since_ns = 0

@@ -17,6 +17,7 @@ from ganger.core.lifecycle import READY
 from ganger.protocol.options import TaskOptions
 
 if TYPE_CHECKING:
+    from ganger.core.roster import Worker
     from ganger.core.tasks import Task
 
 
@@ -56,10 +57,11 @@ class ReadyQueue:
 
     Attributes:
         blocked: No worker has room for it at present; only a worker that gains room looks again.
-        warned: The user has been told that no present worker can ever hold its tasks.
+        keeper: A worker that is kept free until a wide task of this queue fits on it.
+        uses: How many specs queue here.
     """
 
-    __slots__ = ("alone", "blocked", "priority", "shape", "tasks", "warned")
+    __slots__ = ("alone", "blocked", "keeper", "priority", "shape", "tasks", "uses")
 
     def __init__(self, shape: Shape, priority: int, alone: bool) -> None:
         self.shape = shape
@@ -67,7 +69,8 @@ class ReadyQueue:
         self.alone = alone
         self.tasks: deque[Task] = deque()
         self.blocked = False
-        self.warned = False
+        self.keeper: Worker | None = None
+        self.uses = 0
 
     def head(self) -> Task | None:
         """The task whose turn it is, without taking it; drops stale entries before it."""
@@ -90,14 +93,22 @@ class ReadyIndex:
         self._ranked: list[ReadyQueue] = []
 
     def queue(self, shape: Shape, priority: int, alone: bool = False) -> ReadyQueue:
-        """The queue for these needs, made when first asked for."""
+        """The queue for these needs, made when first asked for; each call counts as a use."""
         key = (shape, priority, alone)
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = ReadyQueue(shape, priority, alone)
             self._ranked.append(queue)
             self._ranked.sort(key=lambda each: -each.priority)
+        queue.uses += 1
         return queue
+
+    def release(self, queue: ReadyQueue) -> None:
+        """One use fewer; with the last the queue goes."""
+        queue.uses -= 1
+        if not queue.uses:
+            del self._queues[queue.shape, queue.priority, queue.alone]
+            self._ranked.remove(queue)
 
     def __iter__(self) -> Iterator[ReadyQueue]:
         return iter(self._ranked)

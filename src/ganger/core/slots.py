@@ -62,6 +62,7 @@ class Attempt(Struct, gc=False):
         cancelled: It must not be reported.
         sent_ns: For a call that shares its executor with others: when it was sent (monotonic).
         ending: It was asked to end, and why.
+        ending_ns: When (monotonic).
     """
 
     task: int
@@ -75,6 +76,7 @@ class Attempt(Struct, gc=False):
     cancelled: bool = False
     sent_ns: int = 0
     ending: Ending | None = None
+    ending_ns: int = 0
 
 
 class Slot:

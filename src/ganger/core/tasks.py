@@ -87,7 +87,7 @@ class Session:
         closed: Its tasks are being cancelled; nothing more is accepted.
     """
 
-    __slots__ = ("accepted", "closed", "key", "number", "owner", "payload_bytes", "released", "specs")
+    __slots__ = ("accepted", "closed", "key", "number", "owner", "released", "specs")
 
     def __init__(self, number: SessionNo, key: bytes, owner: str) -> None:
         self.number = number
@@ -97,4 +97,3 @@ class Session:
         self.accepted = IntervalSet()
         self.released = IntervalSet()
         self.closed = False
-        self.payload_bytes = 0

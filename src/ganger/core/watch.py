@@ -32,17 +32,23 @@ class Watch:
                 continue
             if len(slot.out) > 1 and not slot.stalled:
                 return int(settings.tick_s * 1e9)
-            oldest = next(iter(slot.out.values()))
-            if oldest.spec.timeout_ns or oldest.ending is not None:
-                pause_ns = min(
-                    settings.announce_ns, max(settings.stall_ns, oldest.spec.timeout_ns // TIMEOUT_CHECKS)
-                )
-            elif oldest.announced:
+            pause_ns = self._pause_ns(slot)
+            if pause_ns is None:
                 continue
-            else:
-                pause_ns = settings.announce_ns if slot.stalled else settings.stall_ns
             wait_ns = pause_ns if wait_ns is None else min(wait_ns, pause_ns)
         return wait_ns
+
+    def _pause_ns(self, slot: Slot) -> int | None:
+        """How long this executor may be left alone; None until it says something itself."""
+        settings = self.core.settings
+        oldest = next(iter(slot.out.values()))
+        if oldest.spec.timeout_ns:
+            return min(settings.announce_ns, max(settings.stall_ns, oldest.spec.timeout_ns // TIMEOUT_CHECKS))
+        if any(attempt.ending is not None for attempt in slot.out.values()):
+            return settings.announce_ns
+        if oldest.announced and (slot.stalled or oldest.spec.concurrency > 1):
+            return None
+        return settings.announce_ns if slot.stalled else settings.stall_ns
 
     def look(self) -> None:
         """One look at every busy executor."""
@@ -54,8 +60,10 @@ class Watch:
                 continue
             for attempt in slot.running():
                 age_ns = self.core.now_ns - (attempt.sent_ns or slot.started_ns)
-                if attempt.spec.timeout_ns and age_ns >= attempt.spec.timeout_ns:
-                    self._time_out(slot, attempt, age_ns)
+                if attempt.ending is not None:
+                    self._insist(slot, attempt)
+                elif attempt.spec.timeout_ns and age_ns >= attempt.spec.timeout_ns:
+                    self._time_out(slot, attempt)
                 elif age_ns >= settings.stall_ns and not slot.stalled and attempt.spec.concurrency == 1:
                     slot.stalled = True
                     attempt.spec.cost.exceeded(age_ns)
@@ -65,25 +73,28 @@ class Watch:
                     announced.append(attempt.task)
         if moved:
             self.core.dispatch.feed()
-        if self.core.queue and all(slot.stalled or not slot.usable for slot in self.core.slots):
-            self.core.return_queue()
+        self.core.dispatch.return_stuck()
         if announced and self.core.connected:
             self.core.effects.append(ToMaster(Started(announced, self.core.stalled)))
 
-    def _time_out(self, slot: Slot, attempt: Attempt, age_ns: int) -> None:
-        limit_ns = attempt.spec.timeout_ns
-        text = f"{attempt.spec.name} ran longer than its timeout_s of {limit_ns / 1e9:g}"
+    def _time_out(self, slot: Slot, attempt: Attempt) -> None:
+        text = f"{attempt.spec.name} ran longer than its timeout_s of {attempt.spec.timeout_ns / 1e9:g}"
         ending = Ending("timeout", attempt, text)
         if attempt.spec.concurrency == 1:
             self.core.end_executor(slot, ending)
-        elif attempt.ending is None:
+        else:
             self.cancel_call(slot, attempt, ending)
-        elif age_ns >= limit_ns + int(self.core.settings.cancel_grace_s * 1e9):
-            self.core.end_executor(slot, ending)
+
+    def _insist(self, slot: Slot, attempt: Attempt) -> None:
+        """A coroutine that does not heed its cancellation takes its executor along."""
+        grace_ns = int(self.core.settings.cancel_grace_s * 1e9)
+        if attempt.ending is not None and self.core.now_ns - attempt.ending_ns >= grace_ns:
+            self.core.end_executor(slot, attempt.ending)
 
     def cancel_call(self, slot: Slot, attempt: Attempt, ending: Ending) -> None:
         """Cancels a coroutine; if it does not heed, a later look ends its executor."""
         attempt.ending = ending
+        attempt.ending_ns = self.core.now_ns
         for index, other in slot.out.items():
             if other is attempt:
                 self.core.effects.append(ToExecutor(slot.number, CancelCall(index)))

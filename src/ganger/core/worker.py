@@ -203,6 +203,7 @@ class WorkerCore:
     def _on_welcome(self, _: Welcome) -> None:
         """(Re)connected: report what is not recorded yet, then say what is held."""
         self.connected = True
+        self.reports.close(self.stalled)
         for report in self.reports.unrecorded():
             self.effects.append(ToMaster(report))
         held = [*self.queue, *(attempt for slot in self.slots for attempt in slot.out.values())]
@@ -236,6 +237,7 @@ class WorkerCore:
             self.return_queue()
         else:
             self.dispatch.feed()
+            self.dispatch.return_stuck()
 
     def _on_stop(self, stop: Stop) -> None:
         unwanted = set(stop.tasks)
@@ -259,6 +261,9 @@ class WorkerCore:
     def _on_forget(self, forget: Forget) -> None:
         for spec in forget.specs:
             self.specs.pop(spec, None)
+        for function in forget.functions:
+            self.functions.pop(function, None)
+            self.costs.pop(function, None)
 
     def _on_recorded(self, recorded: Recorded) -> None:
         self.reports.recorded(recorded.report)
@@ -375,9 +380,13 @@ class WorkerCore:
                 self.reports.failure(crash_failure(attempt, event.code, event.peak_bytes))
             elif ending.attempt is attempt:
                 self.reports.failure(ending_failure(attempt, ending))
-            else:
+            elif attempt.ending is not None:
+                self.reports.failure(ending_failure(attempt, attempt.ending))
+            elif attempt.spec.body.options.repeatable:
                 self.queue.appendleft(attempt)
                 continue
+            else:
+                self.reports.failure(crash_failure(attempt, event.code, event.peak_bytes))
             attempt.ended = True
         self.dispatch.release_devices(slot)
         slot.renew()
@@ -385,6 +394,7 @@ class WorkerCore:
         if self.draining:
             self.return_queue()
         self.dispatch.feed()
+        self.dispatch.return_stuck()
 
     def end_executor(self, slot: Slot, ending: Ending) -> None:
         """Has an executor killed, on account of one attempt."""

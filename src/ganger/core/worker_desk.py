@@ -6,6 +6,7 @@ current attempt. What a vanished worker may have started becomes a suspect and r
 
 from __future__ import annotations
 
+from ganger.core.checks import check_beat, check_held, check_offer, check_report
 from ganger.core.context import INFO, WARNING, Context
 from ganger.core.delivery import Delivery
 from ganger.core.endings import Endings
@@ -47,7 +48,11 @@ class WorkerDesk:
 
     def on_hello(self, connection: ConnectionId, hello: Hello, offer: WorkerOffer, local: bool) -> Worker:
         """A worker is here. What it held before, if it has been here before, it says next (`Held`)."""
+        check_offer(offer)
         before = self.context.roster.workers.get(offer.name)
+        if before is not None and not hello.epoch_seen:
+            self.lose(before, "it was started anew")
+            before = None
         if before is not None and before.connection != NO_CONNECTION:
             self.context.roster.by_connection.pop(before.connection, None)
             self.context.close(before.connection)
@@ -58,6 +63,7 @@ class WorkerDesk:
 
     def on_held(self, worker: Worker, held: Held) -> None:
         """Reconciles: what the ledger has on this worker and it does not hold goes back uncharged."""
+        check_held(held)
         ledger = self.context.ledger
         holds = set(held.tasks)
         missing = [identifier for identifier in worker.assigned if identifier not in holds]
@@ -71,10 +77,13 @@ class WorkerDesk:
             task = ledger.tasks.get(identifier)
             if task is not None and identifier in worker.assigned:
                 task.state = START[task.state]
+        worker.announced = True
+        worker.version += 1
         self.context.gained[worker] = None
 
     def on_beat(self, worker: Worker, beat: Beat) -> None:
         """Alive, and how it is doing."""
+        check_beat(beat)
         changed = (worker.pressed, worker.stalled) != (beat.pressed, beat.stalled)
         if abs(worker.load - beat.load) >= 0.5:
             changed = True
@@ -169,6 +178,7 @@ class WorkerDesk:
 
     def on_report(self, worker: Worker, report: Report) -> None:
         """What became of attempts. A report that was recorded before is only acknowledged."""
+        check_report(report)
         if report.number > worker.report_seen:
             worker.report_seen = report.number
             for group in report.done:

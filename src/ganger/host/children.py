@@ -14,7 +14,7 @@ from typing import NoReturn
 import msgspec
 import uvloop
 
-from ganger.errors import GangerError
+from ganger.errors import GangerError, InvariantViolated
 from ganger.executor.child import ExecutorLimits
 from ganger.executor.zygote import die_with_parent, fork_zygote
 from ganger.host.plan import Status
@@ -72,10 +72,13 @@ def _become(name: str, status: int, body: Callable[[Say], None]) -> NoReturn:
         signal.set_wakeup_fd(-1)
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+        os.setpgid(0, 0)  # Ctrl-C is the host's to hear: it ends its children in order
         die_with_parent()
         body(say)
         code = 0
     except GangerError as error:
+        if isinstance(error, InvariantViolated):
+            traceback.print_exc()
         say(Status(name, False, error=type(error).__name__, message=error.message, hint=error.hint))
     except BaseException as error:
         traceback.print_exc()

@@ -181,7 +181,7 @@ class MasterServer:
         except JournalError as error:
             self._fail(error)
         except GangerError as error:
-            logger.critical("%s", error)
+            logger.critical("%s", error, exc_info=error)
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:

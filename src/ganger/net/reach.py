@@ -1,4 +1,4 @@
-"""Without identities nobody talks across machines unless they say so: the rule, for both ends of a connection."""
+"""Without identities nobody talks across machines unless they say so: the rule for both ends."""
 
 from __future__ import annotations
 

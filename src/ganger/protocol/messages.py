@@ -294,9 +294,10 @@ class Stop(Struct, array_like=True, tag="stop"):
 
 
 class Forget(Struct, array_like=True, tag="forget"):
-    """These specs will not be named again."""
+    """These specs and functions will not be named again."""
 
     specs: list[int]
+    functions: list[bytes]
 
 
 class Recorded(Struct, array_like=True, tag="recorded", frozen=True):

@@ -136,7 +136,6 @@ class SessionKept(Struct, array_like=True, tag="session_kept", frozen=True):
     closed: bool
     accepted: list[tuple[int, int]]
     released: list[tuple[int, int]]
-    payload_bytes: int
 
 
 class TaskImage(Struct, array_like=True, gc=False):

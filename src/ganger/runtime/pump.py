@@ -25,7 +25,7 @@ class Core(Protocol):
 
     def step(self, event: object, now: Now) -> list[Effect]: ...
 
-    def settle(self, now: Now, accepting: bool) -> list[Effect]: ...
+    def settle(self, now: Now, accepting: bool, *, caught_up: bool) -> list[Effect]: ...
 
     def next_deadline_ns(self, now: Now) -> int | None: ...
 
@@ -84,7 +84,7 @@ class Pump:
         step = self.core.step
         for _ in range(min(len(events), self.batch_events_max)):
             self._collect(step(events.popleft(), now))
-        self._collect(self.core.settle(now, self.journal.accepting))
+        self._collect(self.core.settle(now, self.journal.accepting, caught_up=not events))
         if self._urgent and self.journal.durable:
             batch = encode_records(self._records)
             self._records.clear()
@@ -96,7 +96,7 @@ class Pump:
                 self._records.clear()
                 self._urgent = False
             self._release()
-        self._schedule(now)
+            self._schedule(now)
 
     def flush(self) -> None:
         """Makes durable what nobody waited for; at the end of a mastership."""
@@ -119,8 +119,7 @@ class Pump:
     def _on_durable(self) -> None:
         self._committing = False
         self._release()
-        if self._events:
-            self.timers.wake_at(0)
+        self._schedule(self.clock.now())
 
     def _release(self) -> None:
         sends, self._sends = self._sends, []

@@ -27,7 +27,7 @@ from ganger.core.worker_effects import (
     ToExecutor,
     ToMaster,
 )
-from ganger.errors import InvariantViolated, MasterUnreachable, Refused
+from ganger.errors import MasterUnreachable, Refused
 from ganger.net.address import Endpoint, parse
 from ganger.net.endpoints import connect
 from ganger.net.link import Link
@@ -42,6 +42,8 @@ from ganger.worker.gauges import Gauges, machine_memory_bytes
 logger = logging.getLogger("ganger.worker")
 
 RECONNECT_FIRST_S = 0.01
+TELL_AFTER_S = 1.0
+"""A master that does not answer is worth a line only after this time."""
 
 
 class WorkerPlan(Struct, frozen=True):
@@ -96,6 +98,7 @@ class Agent:
         self.epoch_seen = 0
         self._link: Link | None = None
         self._welcomed = False
+        self._away_since_s = time.monotonic()
         self._lost = asyncio.Event()
         self._done: asyncio.Future[None] | None = None
         self._flush_queued = False
@@ -152,7 +155,8 @@ class Agent:
     def _tell(self, event: AgentEvent) -> None:
         try:
             self._apply(self.core.step(event, time.monotonic_ns()))
-        except InvariantViolated as error:
+        except Exception as error:  # an agent that beats but does not work would be the worst of all
+            logger.critical("the worker has failed: %r", error, exc_info=error)
             self._fail(error)
             return
         if not self._flush_queued:
@@ -210,6 +214,7 @@ class Agent:
                 if await self._connect(endpoint):
                     delay_s = 0.0
                     await self._lost.wait()
+                    self._away_since_s = time.monotonic()
 
     async def _connect(self, endpoint: Endpoint) -> bool:
         secret = bytes.fromhex(self.plan.secret) if self.plan.secret and not endpoint.path else None
@@ -225,7 +230,8 @@ class Agent:
                 endpoint, lambda: Link(on_body, self._on_lost, self.plan.frame_bytes_max)
             )
         except MasterUnreachable as error:
-            logger.info("%s", error.message)
+            level = logging.INFO if time.monotonic() - self._away_since_s > TELL_AFTER_S else logging.DEBUG
+            logger.log(level, "%s", error.message)
             return False
         return True
 

@@ -198,9 +198,7 @@ class Executors:
             return
         if not data:
             asyncio.get_running_loop().remove_reader(self.zygote.fileno())
-            self.fail(
-                PreloadFailed("the zygote process has ended", hint="was it killed? the worker ends with it")
-            )
+            self._on_zygote_ended()
             return
         for body in self._parser.feed(data):
             message = decode_from_zygote(body)
@@ -240,8 +238,8 @@ class Executors:
         if self.seats.get(seat.number) is not seat or seat.exit is None:
             return
         self.look(seat.number)
+        code, peak_bytes = seat.exit
+        self.tell(ExecutorExited(seat.number, code, peak_bytes))
         seat.reader.close()
         if seat.link is not None:
             seat.link.close()
-        code, peak_bytes = seat.exit
-        self.tell(ExecutorExited(seat.number, code, peak_bytes))

@@ -24,9 +24,12 @@ print("held", flush=True)
 sys.stdin.read()
 """
 
-HOLD_AND_FORK = HOLD.replace(
-    "print(", "import os\nif os.fork() == 0:\n    sys.stdin.read()\n    os._exit(0)\nprint("
-)
+LIVE_ON_IN_A_CHILD = """
+import os
+if os.fork() == 0:
+    sys.stdin.read()
+    os._exit(0)
+"""
 
 
 def test_a_journal_held_by_another_process_is_refused_with_its_number(tmp_path: Path) -> None:
@@ -68,8 +71,9 @@ def test_a_forked_child_does_not_keep_the_lock(tmp_path: Path) -> None:
 
 
 def test_a_child_that_outlives_a_killed_holder_does_not_keep_the_lock(tmp_path: Path) -> None:
+    script = HOLD.replace("print", LIVE_ON_IN_A_CHILD + "print")
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD_AND_FORK, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", script, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
