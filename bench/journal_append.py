@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ganger.storage import Disk, FileJournal, JournalLimits
+from ganger.storage import Disk, FileJournal, JournalSettings
 from ganger.storage.frame import frame_space
 
 EVENT_BYTES = 200
@@ -81,7 +81,7 @@ def overhead(path: Path) -> None:
             return None
 
     batch = os.urandom(20_000)
-    opened = FileJournal.open(path, limits=JournalLimits(segment_bytes=1 << 30, reserve_bytes=0))
+    opened = FileJournal.open(path, limits=JournalSettings(segment_bytes=1 << 30, reserve_bytes=0))
     for _ in opened.replay():
         continue
     opened.start(1, b"")

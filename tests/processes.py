@@ -11,8 +11,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,14 +22,20 @@ import msgspec
 import psutil
 
 from ganger import Client, Cluster
+from ganger.config import MasterSettings, WorkerSettings
+from ganger.errors import MasterUnreachable
 from ganger.host.plan import HostPlan, Status
+from ganger.master.server import MasterPlan
 from ganger.protocol.framing import FrameParser, frame
 from ganger.protocol.views import WorkerView
+from ganger.security.secret import read_secret
+from ganger.worker.agent import WorkerPlan
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 30.0
 """How long anything may take before a test calls it a hang; nothing that works comes near."""
 POLL_S = 0.01
+LEASE_S = 1.5
 QUICK: dict[str, dict[str, object]] = {"master": {"worker_lease_s": 1.0}, "worker": {"beat_s": 0.2}}
 """Settings under which a silent worker is missed soon."""
 
@@ -94,7 +101,10 @@ def wait_workers(cluster: Client, count: int) -> list[WorkerView]:
     """Waits until exactly so many workers are here, each with all of its executors; sorted by name."""
 
     def look() -> list[WorkerView]:
-        present = [worker for worker in cluster.workers() if worker.state != "away"]
+        try:
+            present = [worker for worker in cluster.workers() if worker.state != "away"]
+        except MasterUnreachable:
+            return []
         complete = [worker for worker in present if len(worker.executors) == worker.slots]
         return sorted(complete, key=lambda each: each.name) if len(complete) == count == len(present) else []
 
@@ -132,6 +142,7 @@ class Program:
         environment.pop("XDG_RUNTIME_DIR", None)
         self.process = subprocess.Popen(
             [sys.executable, str(file), *arguments],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -145,6 +156,12 @@ class Program:
         line = self.process.stdout.readline().strip()
         assert line == text, f"it said {line!r} and not {text!r}: {self._errors()}"
         self.family = family(self.process.pid)
+
+    def go_on(self) -> None:
+        """Lets it read a line, which it waits for."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
 
     def _errors(self) -> str:
         if self.process.poll() is None:
@@ -235,6 +252,13 @@ class Host:
         os.close(self._status)
 
 
+@contextmanager
+def short_folder() -> Iterator[Path]:
+    """A folder whose name leaves room for a socket's, which may have about a hundred characters."""
+    with tempfile.TemporaryDirectory(prefix="gt-", dir="/tmp") as name:
+        yield Path(name)
+
+
 def free_port() -> int:
     """A port of the loopback address that nobody listens on at present."""
     with socket.socket() as sock:
@@ -243,16 +267,51 @@ def free_port() -> int:
     return port
 
 
-@contextmanager
-def environment(changes: Mapping[str, str]) -> Iterator[None]:
-    """This process's environment with some variables set."""
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+class TwoHosts:
+    """A master on a fixed port with a file journal, and a host of workers; either can be killed.
+
+    Args:
+        folder: Where journal and secret lie.
+        workers: How many, of two slots each.
+    """
+
+    def __init__(self, folder: Path, workers: int = 2) -> None:
+        self.folder = folder
+        self.address = f"127.0.0.1:{free_port()}"
+        self.journal = str(folder / "journal")
+        self.master = self._start_master()
+        secret = read_secret()
+        assert secret is not None
+        settings = WorkerSettings(beat_s=0.2, reconnect_delay_max_s=0.1)
+        plans = [
+            WorkerPlan(self.address, f"worker-{number}", 2, secret=secret.hex(), settings=settings)
+            for number in range(workers)
+        ]
+        self.workers = Host(HostPlan(None, plans), folder)
+
+    def _start_master(self) -> Host:
+        plan = MasterPlan([self.address], self.journal, settings=MasterSettings(worker_lease_s=LEASE_S))
+        host = Host(HostPlan(plan, []), self.folder)
+        host.wait_ready("master")
+        return host
+
+    def kill_master(self) -> None:
+        """Kills the master; its host ends with it."""
+        (process,) = self.master.children()
+        process.send_signal(signal.SIGKILL)
+        wait_gone([process])
+        self.master.close()
+
+    def start_master(self) -> None:
+        """Starts it again on the same port and journal."""
+        self.master = self._start_master()
+
+    def kill_workers(self) -> None:
+        """Kills every agent at once; their host starts others."""
+        for agent in self.workers.children():
+            agent.send_signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        """Ends both hosts."""
+        self.workers.close()
+        self.master.close()

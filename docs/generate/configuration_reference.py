@@ -62,6 +62,11 @@ def make_page() -> str:
 
 
 def section_of(schema: type[msgspec.Struct], purpose: str) -> str:
+    """One section: a table of its settings.
+
+    Raises:
+        LookupError: A setting has no line in the docstring.
+    """
     name = schema.__name__.removesuffix("Settings").lower()
     meanings = dict(_attributes(schema))
     rows = []

@@ -23,6 +23,9 @@ MIB = 1 << 20
 GIB = 1 << 30
 MS_NS = 1_000_000
 S_NS = 1_000_000_000
+FRAME_LENGTH_MAX = (1 << 32) - 1
+SEGMENT_BYTES_MIN = 32 * KIB
+SECTOR_BYTES = 512
 
 
 class MasterSettings(Struct, frozen=True, kw_only=True):
@@ -140,24 +143,46 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
 
     Attributes:
         segment_bytes: Size of a segment file once the journal has grown.
-        first_segment_bytes: Size of a fresh journal's first segment; each next one is twice as large,
-            up to `segment_bytes`, so that opening is quick and a small journal stays small.
         frame_bytes_max: The longest batch; one that is longer than a segment gets a segment of its own.
         journal_bytes_max: What all files together may take, the reserve aside; 0 for no limit.
         reserve_bytes: Disk kept for finishing accepted work, beyond `journal_bytes_max`; 0 for none.
-        disk_free_bytes_min: Free disk that ordinary appends leave to others.
-        accept_bytes_min: Room below which no new work is accepted.
-        snapshot_bytes: Sealed segments beyond which a snapshot is folded.
+        disk_free_bytes_min: Free disk that new work leaves to others.
+        snapshot_bytes: Growth since the last snapshot beyond which the next is folded.
+
+    Raises:
+        ConfigurationError: A limit that cannot be meant.
     """
 
     segment_bytes: int = 64 * MIB
-    first_segment_bytes: int = 4 * MIB
     frame_bytes_max: int = 256 * MIB
     journal_bytes_max: int = 0
     reserve_bytes: int = 64 * MIB
     disk_free_bytes_min: int = 64 * MIB
-    accept_bytes_min: int = 16 * MIB
     snapshot_bytes: int = 512 * MIB
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if value < 0:
+                raise ConfigurationError(f"the journal's {name} must not be negative, it is {value}")
+        if self.segment_bytes < SEGMENT_BYTES_MIN:
+            raise ConfigurationError(
+                f"the journal's segment_bytes must be {SEGMENT_BYTES_MIN} or more, it is {self.segment_bytes}"
+            )
+        if not 0 < self.frame_bytes_max <= FRAME_LENGTH_MAX:
+            raise ConfigurationError(
+                f"the journal's frame_bytes_max must be 1 to {FRAME_LENGTH_MAX}, it is {self.frame_bytes_max}"
+            )
+
+    @property
+    def first_segment_bytes(self) -> int:
+        """Size of the first segment after an opening, quick to make; each next one is twice as large."""
+        return self.segment_bytes // 16 // SECTOR_BYTES * SECTOR_BYTES
+
+    @property
+    def accept_bytes_min(self) -> int:
+        """Room below which no new work is accepted, well before it has to be refused."""
+        return self.segment_bytes // 4
 
 
 SettingsT = TypeVar("SettingsT", MasterSettings, WorkerSettings, ClientSettings, JournalSettings)

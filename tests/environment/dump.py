@@ -19,7 +19,9 @@ def dump(ledger: Ledger, *, ordered: bool = True) -> dict[str, object]:
         ordered: Whether the order in the queues counts; a snapshot keeps it only roughly.
     """
     return {
-        "tasks": {task.id: dump_task(task) for task in sorted(ledger.tasks.values(), key=lambda task: task.id)},
+        "tasks": {
+            task.id: dump_task(task) for task in sorted(ledger.tasks.values(), key=lambda task: task.id)
+        },
         "sessions": {number: dump_session(session) for number, session in sorted(ledger.sessions.items())},
         "session keys": {key: session.number for key, session in ledger.session_keys.items()},
         "specs": {number: spec.body for number, spec in sorted(ledger.specs.items())},
@@ -72,7 +74,6 @@ def dump_session(session: Session) -> dict[str, object]:
         "accepted": list(session.accepted),
         "released": list(session.released),
         "closed": session.closed,
-        "payload_bytes": session.payload_bytes,
     }
 
 

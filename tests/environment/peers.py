@@ -181,7 +181,9 @@ class FakeWorker(Peer):
         self.say(m.Started(list(tasks), self.stalled))
         self.environment.run()
 
-    def beat(self, *, load: float = 0.0, pressed: bool = False, stalled: int = 0, round_trip_ns: int = 0) -> None:
+    def beat(
+        self, *, load: float = 0.0, pressed: bool = False, stalled: int = 0, round_trip_ns: int = 0
+    ) -> None:
         """A heartbeat."""
         self.stalled = stalled
         self.say(m.Beat(load, 1 << 30, pressed, stalled, [self.pid], round_trip_ns))
@@ -285,7 +287,12 @@ class FakeClient(Peer):
         return self.next_spec
 
     def submit(
-        self, spec: int, count: int = 1, *, inputs: list[list[int]] | None = None, payload: bytes = b"arguments"
+        self,
+        spec: int,
+        count: int = 1,
+        *,
+        inputs: list[list[int]] | None = None,
+        payload: bytes = b"arguments",
     ) -> list[int]:
         """Submits calls in one group; returns their task ids."""
         group = self.group(spec, count, inputs=inputs, payload=payload)
@@ -294,7 +301,12 @@ class FakeClient(Peer):
         return self.ids_of(group)
 
     def group(
-        self, spec: int, count: int = 1, *, inputs: list[list[int]] | None = None, payload: bytes = b"arguments"
+        self,
+        spec: int,
+        count: int = 1,
+        *,
+        inputs: list[list[int]] | None = None,
+        payload: bytes = b"arguments",
     ) -> m.TaskGroup:
         """Numbers calls; they can be submitted in any message."""
         first = self.next_sequence

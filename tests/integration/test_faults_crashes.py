@@ -46,7 +46,11 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.mark.parametrize(("behaviour", "arguments", "words"), CRASHES)
 def test_a_task_that_ends_its_process_is_told_how(
-    cluster: Cluster, tmp_path: Path, behaviour: Callable[..., object], arguments: tuple[object, ...], words: str
+    cluster: Cluster,
+    tmp_path: Path,
+    behaviour: Callable[..., object],
+    arguments: tuple[object, ...],
+    words: str,
 ) -> None:
     path = str(tmp_path / "notes")
     crashing = cluster.options(losses_max=1).submit(noted_then, behaviour, path, 0, *arguments)
@@ -88,7 +92,9 @@ def test_what_stands_behind_a_crash_in_its_executor_runs_once(
     assert Counter(notes(path)) == Counter(map(str, range(300)))
 
 
-def test_what_may_not_be_repeated_and_waits_behind_crashes_runs_once(cluster: Cluster, tmp_path: Path) -> None:
+def test_what_may_not_be_repeated_and_waits_behind_crashes_runs_once(
+    cluster: Cluster, tmp_path: Path
+) -> None:
     path = str(tmp_path / "notes")
     once = cluster.options(repeatable=False)
     crashes, others = [], []

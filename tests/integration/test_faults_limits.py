@@ -36,7 +36,9 @@ def cluster() -> Iterator[Cluster]:
 # ------------------------------------------------------------------------------------------------ timeouts
 
 
-def test_a_task_that_never_returns_is_ended_after_each_of_its_retries(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_task_that_never_returns_is_ended_after_each_of_its_retries(
+    cluster: Cluster, tmp_path: Path
+) -> None:
     path = str(tmp_path / "notes")
     limited = cluster.options(timeout_s=0.1, retries=1, retry_delay_s=0, losses_max=0)
     endless = limited.submit(noted_then, spin, path, 0)

@@ -10,7 +10,6 @@ import pytest
 from ganger import Cluster
 from ganger.errors import ExecutorCrashed
 from tests.misbehaviour import (
-    blob,
     close_all_descriptors,
     exit_at_once,
     fork_and_return,
@@ -109,7 +108,9 @@ if len(sys.argv) > 1:
 """
 
 
-def test_what_a_task_prints_is_seen_where_the_program_prints(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_what_a_task_prints_is_seen_where_the_program_prints(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     program = Program(PRINTING, tmp_path, "a word from the task")
     request.addfinalizer(program.close)
     code, out, err = program.end()
@@ -155,14 +156,15 @@ def test_an_executor_killed_from_outside_says_so_to_its_task(cluster: Cluster, t
     assert "from outside" in str(error)
 
 
-def test_a_killed_zygote_costs_its_worker_and_no_task(tmp_path: Path) -> None:
+@pytest.mark.parametrize("victim", ["agent", "zygote"])
+def test_the_only_worker_is_replaced_and_no_task_is_lost(tmp_path: Path, victim: str) -> None:
     gate, path = tmp_path / "gate", str(tmp_path / "notes")
     with quick_cluster(slots=2) as mine:
         (worker,) = mine.workers()
         below = family(worker.pid)
         futures = [mine.submit(wait_for, str(gate), path, number) for number in range(6)]
         eventually("two of them running", lambda: len(notes(path)) == 2)
-        kill(zygote_of(worker.pid).pid)
+        kill(worker.pid if victim == "agent" else zygote_of(worker.pid).pid)
         wait_gone(below)
         gate.touch()
         assert mine.gather(futures, PATIENCE_S) == list(range(6))

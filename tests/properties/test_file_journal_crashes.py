@@ -9,19 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganger.errors import JournalCorrupt, JournalFailed
-from ganger.storage import FileJournal, JournalLimits, SnapshotWriter, read_sealed, verify
+from ganger.storage import FileJournal, JournalSettings, SnapshotWriter, read_sealed, verify
 from tests.unit.storage.memory_disk import Fault, MemoryDisk, PowerCut
 
 DIRECTORY = Path("/journal")
-SMALL = JournalLimits(segment_bytes=1 << 15, reserve_bytes=4096, disk_free_bytes_min=0)
-LARGE = JournalLimits(segment_bytes=1 << 17, reserve_bytes=0, disk_free_bytes_min=0)
+SMALL = JournalSettings(segment_bytes=1 << 15, reserve_bytes=4096, disk_free_bytes_min=0)
+LARGE = JournalSettings(segment_bytes=1 << 17, reserve_bytes=0, disk_free_bytes_min=0)
 ACTIONS = ("append", "append", "burst", "large", "seal", "rotate", "fold", "reopen")
 
 
 class Story:
     """One journal through many lives; `acknowledged` may never be missing, `unknown` may."""
 
-    def __init__(self, seed: int, limits: JournalLimits) -> None:
+    def __init__(self, seed: int, limits: JournalSettings) -> None:
         self.limits = limits
         self.dice = random.Random(seed)
         self.disk = MemoryDisk()
@@ -107,7 +107,7 @@ lives = st.lists(
 
 @given(seed=st.integers(0, 2**32), limits=st.sampled_from([SMALL, LARGE]), lives=lives)
 def test_what_was_acknowledged_survives_every_end_of_every_life(
-    seed: int, limits: JournalLimits, lives: list[Life]
+    seed: int, limits: JournalSettings, lives: list[Life]
 ) -> None:
     story = Story(seed, limits)
     for actions, kind, count, end, short in lives:

@@ -246,7 +246,9 @@ def test_dependents_may_be_cancelled_while_they_run(environment: Environment) ->
     assert first in client.results
 
 
-def test_a_widely_shared_input_is_remembered_only_as_long_as_it_is_unfinished(environment: Environment) -> None:
+def test_a_widely_shared_input_is_remembered_only_as_long_as_it_is_unfinished(
+    environment: Environment,
+) -> None:
     worker, client = environment.worker(), environment.client()
     spec = client.define()
     (shared,) = client.submit(spec)

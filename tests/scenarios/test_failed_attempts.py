@@ -147,7 +147,9 @@ def test_a_failure_of_a_task_that_has_ended_is_ignored(environment: Environment)
     (task,) = client.submit(client.define())
     client.cancel(task)
     assert worker.take_stop() == [task]
-    worker.report(failed=[m.Failure(task, 1, "exception", False, b"stale"), m.Failure(5, 1, "crash", False, b"")])
+    worker.report(
+        failed=[m.Failure(task, 1, "exception", False, b"stale"), m.Failure(5, 1, "crash", False, b"")]
+    )
     assert client.cancelled == {task}
     assert client.errors == {}
 
@@ -218,7 +220,9 @@ def test_one_report_may_mix_late_and_timely_successes(make_environment: Make) ->
 def test_an_error_is_kept_as_the_worker_wrote_it(environment: Environment) -> None:
     worker, client = environment.worker(), environment.client()
     (task,) = client.submit(client.define())
-    error = encode_error(ErrorInfo("exception", "builtins.ValueError", "no", "Traceback …", b"pickle", {"n": 1}))
+    error = encode_error(
+        ErrorInfo("exception", "builtins.ValueError", "no", "Traceback …", b"pickle", {"n": 1})
+    )
     worker.fail(task, error=error)
     assert client.errors[task] == error
 

@@ -117,7 +117,9 @@ def test_a_task_that_must_not_run_twice_fails_if_it_may_have_started(environment
         assert environment.starts[task] == [1]
 
 
-def test_a_task_that_must_not_run_twice_may_be_given_again_if_it_never_started(environment: Environment) -> None:
+def test_a_task_that_must_not_run_twice_may_be_given_again_if_it_never_started(
+    environment: Environment,
+) -> None:
     worker, client = environment.worker(), environment.client()
     (task,) = client.submit(client.define("pay", repeatable=False))
     worker.give_back(task)
@@ -214,7 +216,9 @@ def test_a_report_whose_acknowledgement_was_lost_changes_nothing_when_told_again
     assert environment.roster("anna").tasks_done == 1
 
 
-def test_a_worker_process_that_takes_the_name_of_one_that_died_is_a_new_worker(make_environment: Make) -> None:
+def test_a_worker_process_that_takes_the_name_of_one_that_died_is_a_new_worker(
+    make_environment: Make,
+) -> None:
     environment = make_environment(worker_reconnect_s=1.0)
     worker, client = environment.worker(slots=2), environment.client()
     spec = client.define()

@@ -31,7 +31,9 @@ def test_a_function_of_unknown_cost_is_given_one_call_per_slot(environment: Envi
     assert (len(anna.holds), len(bert.holds)) == (2, 3)
 
 
-def test_a_cheap_function_is_prefetched_up_to_a_millisecond_of_work_per_slot(environment: Environment) -> None:
+def test_a_cheap_function_is_prefetched_up_to_a_millisecond_of_work_per_slot(
+    environment: Environment,
+) -> None:
     worker, client = environment.worker(slots=2), environment.client()
     spec = client.define()
     worker.succeed(*client.submit(spec), elapsed_ns=MS_NS // 50)
@@ -223,7 +225,9 @@ def test_tasks_of_different_needs_and_equal_priority_take_turns(environment: Env
     assert set(second) & set(environment.starts)
 
 
-def test_the_client_is_told_at_once_of_a_task_that_no_present_worker_can_hold(environment: Environment) -> None:
+def test_the_client_is_told_at_once_of_a_task_that_no_present_worker_can_hold(
+    environment: Environment,
+) -> None:
     environment.worker(slots=2, gpu=1.0)
     client = environment.client()
     spec = client.define("train", resources={"gpu": 2.0}, workers=["anna"])
@@ -304,7 +308,9 @@ def test_a_worker_under_memory_pressure_gets_no_more_until_it_is_over(environmen
     assert list(worker.holds) == tasks
 
 
-def test_a_draining_worker_finishes_what_runs_gives_back_the_rest_and_leaves(environment: Environment) -> None:
+def test_a_draining_worker_finishes_what_runs_gives_back_the_rest_and_leaves(
+    environment: Environment,
+) -> None:
     worker, client = environment.worker("anna", 2), environment.client()
     spec = client.define()
     running, waiting = client.submit(spec, 2)

@@ -18,6 +18,10 @@ INTERRUPTED = 130
 PIPE_CLOSED = 141
 
 
+class DefectOfAnother(errors.InvariantViolated):
+    """A defect in a process that this one has started, which has printed the traceback itself."""
+
+
 class Exit(NamedTuple):
     """An exit code, and the errors that end in it."""
 
@@ -75,14 +79,14 @@ def end_for(error: BaseException, *, verbose: bool) -> int:
         error: What ended the command.
         verbose: Show its traceback, whoever must act.
     """
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
     code = code_for(error)
     if code == PIPE_CLOSED:
         _let_go_of_stdout()
         return code
     message, hint = _words(error)
-    if verbose or code == 70:
+    if verbose or (code == 70 and not isinstance(error, DefectOfAnother)):
         traceback.print_exception(error)
     click.echo(f"error: {message}" if message else "interrupted", err=True)
     if hint:

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 
 from ganger import errors
+from ganger.cli.exits import DefectOfAnother
 from ganger.host.plan import HostPlan, Status
 from ganger.host.supervisor import HOPELESS, Supervisor
 
@@ -66,4 +67,4 @@ def as_error(status: Status) -> errors.GangerError:
     kind = getattr(errors, status.error, None)
     if isinstance(kind, type) and issubclass(kind, errors.GangerError):
         return kind(status.message, hint=status.hint)
-    return errors.InvariantViolated(status.message, hint="the traceback is above; please report it")
+    return DefectOfAnother(status.message, hint="please report it with the traceback above")

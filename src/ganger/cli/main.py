@@ -5,6 +5,7 @@ A command is imported when it is called, so `ganger --help` loads nothing but cl
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -25,6 +26,9 @@ COMMANDS = {
     "bench": "Measure this machine for a few seconds.",
 }
 """Each noun has its file in this folder, which names its command `command`."""
+
+COMPLETION = "_GANGER_COMPLETE"
+"""The variable with which a shell asks what may come next."""
 
 
 class Commands(click.Group):
@@ -72,9 +76,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line. Returns the exit code; errors are on stderr, data is on stdout."""
     invocation = Invocation()
     chosen = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if COMPLETION in os.environ:
+        root.main(prog_name="ganger")  # a shell asks; click answers and exits
     try:
-        result = root.main(chosen, prog_name="ganger", standalone_mode=False, obj=invocation)
+        with root.make_context("ganger", chosen, obj=invocation) as context:
+            root.invoke(context)
         sys.stdout.flush()
     except BaseException as error:
         return end_for(error, verbose=invocation.verbose)
-    return result if isinstance(result, int) else 0
+    return 0

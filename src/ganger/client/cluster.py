@@ -220,7 +220,8 @@ def _environment() -> dict[str, str]:
 def _cores() -> int:
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    count = os.cpu_count()
+    return 1 if count is None else count
 
 
 def _check_counts(slots: int | None, workers: int, preload: str) -> None:

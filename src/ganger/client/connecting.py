@@ -145,7 +145,7 @@ def _secret_for(endpoints: tuple[Endpoint, ...]) -> bytes | None:
 def _difference(client: Client) -> str:
     """Where another Python than this one runs; closes the client if that cannot be learnt."""
     try:
-        master = client._engine.master
+        master = client._engine.connection.master
         pythons = {worker.name: worker.python for worker in client.workers()}
     except BaseException:
         client.close()

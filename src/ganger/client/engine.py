@@ -1,6 +1,6 @@
 """The connection's thread: one event loop per client, whoever calls, from whatever thread or loop.
 
-Callers append to a deque and wake the loop; the loop numbers, sends, resends and completes futures.
+Callers buffer calls and wake the loop; the loop numbers, sends, resends and completes futures.
 Nothing that a user wrote runs on it.
 """
 
@@ -10,16 +10,19 @@ import asyncio
 import concurrent.futures
 import logging
 import os
-import queue
 import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import uvloop
 
+from ganger.client.callbacks import CallbackThread
+from ganger.client.connection import Introduction, MasterConnection
 from ganger.client.future import CANCELLED, FAILED, KEPT, SUCCEEDED, Future, Hold, renew_lock
+from ganger.client.outbox import Outbox
 from ganger.config import ClientSettings
 from ganger.core.client import ClientCore, Entry, Failed, Handle, Refusal, Succeeded, Turned
 from ganger.errors import (
@@ -32,7 +35,6 @@ from ganger.errors import (
     SubmissionRefused,
 )
 from ganger.net.address import Endpoint
-from ganger.net.endpoints import connect
 from ganger.net.link import Link
 from ganger.protocol.codec import decode_to_client, encode
 from ganger.protocol.ids import SEQUENCE_MAX
@@ -41,7 +43,6 @@ from ganger.protocol.messages import (
     Answer,
     Cancel,
     Cancelled,
-    Challenge,
     Failures,
     Fetch,
     Goodbye,
@@ -54,16 +55,9 @@ from ganger.protocol.messages import (
     Runtime,
     Welcome,
 )
-from ganger.protocol.messages import (
-    Refusal as GateRefusal,
-)
-from ganger.security.handshake import Greeting, refused
 
 logger = logging.getLogger("ganger")
 
-RECONNECT_FIRST_S = 0.01
-LARGE_BYTES = 4096
-"""Payloads from this size on are counted in bytes, not only in number, while they are buffered."""
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 
@@ -90,34 +84,31 @@ class Engine:
     ) -> None:
         self.endpoints = endpoints
         self.settings = settings
-        self.runtime = runtime
-        self.secret = secret
-        self.frame_bytes_max = frame_bytes_max
         self.ended = ended
         self.core = ClientCore(settings)
-        self.key = os.urandom(16)
-        self.epoch_seen = 0
-        self.master: Runtime | None = None
         self.payload_bytes_max = 0
-        self.outbox: deque[Entry] = deque()
+        self.outbox = Outbox(settings, self._wake)
+        self.callbacks = CallbackThread()
+        introduction = Introduction("client", runtime, secret, session=os.urandom(16))
+        self.connection = MasterConnection(
+            endpoints,
+            introduction,
+            self,
+            decode_to_client,
+            frame_bytes_max,
+            settings.reconnect_delay_max_s,
+            logger,
+        )
         self._dropped: deque[int] = deque()
-        self._room = threading.Condition()
-        self._room_callbacks: list[Callable[[], None]] = []
-        self._waiting = 0
-        self._large_bytes = 0
+        self._late_cancels: list[int] = []
         self._unusable: GangerError | None = None
         self._flush_queued = False
-        self._socket: Link | None = None
-        self._link: Link | None = None
         self._requests: dict[int, concurrent.futures.Future[bytes]] = {}
         self._request_count = 0
         self._first = concurrent.futures.Future[None]()
-        self._lost = asyncio.Event()
-        self._callbacks: queue.SimpleQueue[Callable[[], object] | None] | None = None
-        self._callback_lock = threading.Lock()
         self._handlers: dict[type, Callable[[Any], None]] = {
             Results: lambda message: self._succeed(self.core.on_results(message)),
-            Accepted: self._on_accepted,
+            Accepted: self.core.on_accepted,
             Failures: self._on_failures,
             Kept: lambda message: self._turn(self.core.on_turned(message)),
             Cancelled: lambda message: self._turn(self.core.on_turned(message)),
@@ -164,21 +155,20 @@ class Engine:
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._loop.call_soon_threadsafe(self._say_goodbye)
             self._thread.join(timeout_s)
-        if self._callbacks is not None:
-            self._callbacks.put(None)
+        self.callbacks.close()
 
     def _say_goodbye(self) -> None:
-        if self._link is not None:
+        if self.connection.link is not None:
             self._flush()
-            self._link.send(encode(Goodbye()))
-            self._link.close()
+            self.connection.link.send(encode(Goodbye()))
+        self.connection.close()
         self._abandon(self._unusable or ClusterClosed("the client was closed"))
         self._loop.call_soon(self._loop.stop)
 
     def _make_unusable(self, error: GangerError) -> None:
         if self._unusable is None:
             self._unusable = error
-        self._make_room()
+        self.outbox.close()
 
     def check_usable(self) -> None:
         """Raises what makes this client unusable, if anything does.
@@ -196,18 +186,18 @@ class Engine:
             "this client belongs to the parent process and does not survive fork()",
             hint="make a new one in the child: ganger.connect(...)",
         )
-        self._room = threading.Condition()
         self._requests.clear()
-        for handle in [*self.core.pending.values(), *(entry[2] for entry in self.outbox)]:
-            _future(handle).finish(FAILED, (self._unusable, 0))
+        handles = [*self.core.pending.values(), *(entry[2] for entry in self.outbox.entries)]
+        self.outbox = Outbox(self.settings, self._wake)
         self.core.pending.clear()
-        self.outbox.clear()
+        for handle in handles:
+            _future(handle).finish(FAILED, (self._unusable, 0))
 
     def _abandon(self, error: GangerError) -> None:
         """Every future that is pending fails."""
-        handles = [*self.core.pending.values(), *(entry[2] for entry in self.outbox)]
+        handles = [*self.core.pending.values(), *(entry[2] for entry in self.outbox.entries)]
         self.core.pending.clear()
-        self.outbox.clear()
+        self.outbox.entries.clear()
         for handle in handles:
             _future(handle).finish(FAILED, (error, 0))
         self._fail_requests(error)
@@ -216,7 +206,7 @@ class Engine:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.create_task(self._stay_connected())
+        self._loop.create_task(self.connection.run())
         self._loop.create_task(self._ping())
         try:
             self._loop.run_forever()
@@ -232,50 +222,26 @@ class Engine:
     def submit(self, entry: Entry) -> None:
         """Buffers a call; blocks while too many are buffered."""
         while not self.try_submit(entry):
-            with self._room:
-                if not self.has_room and self._unusable is None:
-                    self._waiting += 1
-                    self._wake()
-                    self._room.wait()
-                    self._waiting -= 1
+            self.outbox.wait()
 
     def try_submit(self, entry: Entry) -> bool:
         """Buffers a call if that needs no waiting; where it does, `when_room` tells when to try again."""
         if self._unusable is not None:
             self.check_usable()
-        outbox = self.outbox
-        size = len(entry[1])
-        if size >= LARGE_BYTES or len(outbox) >= self.settings.buffered_tasks_max:
-            if not self.has_room:
-                return False
-            with self._room:
-                self._large_bytes += size
-        outbox.append(entry)
+        if not self.outbox.put(entry):
+            return False
         if not self._flush_queued:
             self._wake()
         return True
 
     def when_room(self, callback: Callable[[], None]) -> None:
         """Calls back once, from the connection's thread, when there is room or the client is unusable."""
-        with self._room:
-            if not self.has_room and self._unusable is None:
-                self._room_callbacks.append(callback)
-                self._wake()
-                return
-        callback()
+        self.outbox.when_room(callback)
 
     def submit_all(self, entries: Iterable[Entry]) -> None:
         """Buffers calls."""
         for entry in entries:
             self.submit(entry)
-
-    @property
-    def has_room(self) -> bool:
-        """Whether a call can be buffered without waiting."""
-        settings = self.settings
-        return (
-            len(self.outbox) < settings.buffered_tasks_max and self._large_bytes < settings.buffered_bytes_max
-        )
 
     def _wake(self) -> None:
         if not self._flush_queued:
@@ -317,42 +283,24 @@ class Engine:
 
     def run_callback(self, callback: Callable[[Any], object], future: Future[Any]) -> None:
         """Runs a user's callback in the thread kept for them."""
-        with self._callback_lock:
-            if self._callbacks is None:
-                self._callbacks = queue.SimpleQueue()
-                threading.Thread(
-                    target=_run_callbacks, args=(self._callbacks,), name="ganger-callbacks", daemon=True
-                ).start()
-        self._callbacks.put(lambda: callback(future))
+        self.callbacks.run(partial(callback, future))
 
     # --- on the loop -----------------------------------------------------------------------------
 
     def _flush(self) -> None:
         self._flush_queued = False
-        link = self._link
+        link = self.connection.link
         if link is None:
             return
-        outbox = self.outbox
-        if outbox:
+        entries = self.outbox.entries
+        if entries:
             orphans: list[Handle] = []
-            for message in self.core.take(outbox, orphans):
+            for message in self.core.take(entries, orphans):
                 link.send(encode(message))
             if orphans:
                 self._lose(orphans)
-            if self._large_bytes or self._waiting or self._room_callbacks:
-                self._make_room()
+            self.outbox.taken()
         self._release(link)
-
-    def _make_room(self) -> None:
-        with self._room:
-            if not self.outbox:
-                self._large_bytes = 0
-            callbacks = self._room_callbacks if self.has_room or self._unusable else []
-            if callbacks:
-                self._room_callbacks = []
-            self._room.notify_all()
-        for callback in callbacks:
-            callback()
 
     def _release(self, link: Link) -> None:
         if self._dropped:
@@ -365,13 +313,13 @@ class Engine:
         reached = [future for future in futures if not future.done()]
         self._flush()
         sent = [future.task & SEQUENCE_MAX for future in reached if future.task >= 0]
-        if sent and self._link is not None:
-            self._link.send(encode(Cancel(sent)))
+        if sent and self.connection.link is not None:
+            self.connection.link.send(encode(Cancel(sent)))
+        else:
+            self._late_cancels += sent
         unsent = {id(future) for future in reached if future.task < 0}
         if unsent:
-            kept = [entry for entry in self.outbox if id(entry[2]) not in unsent]
-            self.outbox.clear()
-            self.outbox.extend(kept)
+            self.outbox.drop(unsent)
         for future in reached:
             self.core.pending.pop(future.task & SEQUENCE_MAX, None)
             future.hold(Hold(self.drop, future.task))
@@ -379,12 +327,13 @@ class Engine:
         answer.set_result(bool(reached))
 
     def _fetch(self, future: Future[Any]) -> None:
-        self.core.refetch(future)
-        if self._link is not None:
-            self._link.send(encode(Fetch([future.task & SEQUENCE_MAX])))
+        if not self.core.refetch(future):
+            self._lose([future])
+        elif self.connection.link is not None:
+            self.connection.link.send(encode(Fetch([future.task & SEQUENCE_MAX])))
 
     def _request(self, make: Callable[[int], object], answer: concurrent.futures.Future[bytes]) -> None:
-        if self._link is None:
+        if self.connection.link is None:
             answer.set_exception(
                 MasterUnreachable("the master is away at present", hint="try again in a moment")
             )
@@ -392,43 +341,68 @@ class Engine:
         self._request_count += 1
         self._requests[self._request_count] = answer
         self._flush()
-        self._link.send(encode(make(self._request_count)))
+        self.connection.link.send(encode(make(self._request_count)))
 
     # --- what the master says --------------------------------------------------------------------
 
-    def _on_body(self, link: Link, greeting: Greeting, endpoint: Endpoint, body: bytes | memoryview) -> None:
-        message = decode_to_client(body)
+    def on_welcome(self, welcome: Welcome) -> None:
+        """A master has let us in: what it has not recorded goes out again."""
+        link = self.connection.link
+        if link is None:
+            return
+        self.payload_bytes_max = welcome.payload_bytes_max
+        messages, lost = self.core.welcome(welcome)
+        self._lose(lost)
+        for message in messages:
+            link.send(encode(message))
+        if self._late_cancels:
+            link.send(encode(Cancel(self._late_cancels)))
+            self._late_cancels = []
+        if not self._first.done():
+            self._first.set_result(None)
+        self._flush()
+
+    def on_message(self, message: object) -> None:
+        """Results, errors, credit, answers."""
         handler = self._handlers.get(type(message))
         if handler is not None:
             handler(message)
             if not self._flush_queued:
                 self._flush_queued = True
                 self._loop.call_soon(self._flush)
-            return
-        try:
-            self._on_greeting(link, greeting, endpoint, message)
-        except Refused as error:
-            self._give_up(error)
-            link.abort(error.message)
 
-    def _on_greeting(self, link: Link, greeting: Greeting, endpoint: Endpoint, message: object) -> None:
-        if isinstance(message, Challenge):
-            link.send(encode(greeting.answer(message, self.epoch_seen, session=self.key)))
-        elif isinstance(message, GateRefusal):
-            raise refused(message)
-        elif isinstance(message, Welcome):
-            greeting.check(message, self.epoch_seen)
-            self._socket = self._link = link
-            self.epoch_seen = message.epoch
-            self.master = message.runtime
-            self.payload_bytes_max = message.payload_bytes_max
-            messages, lost = self.core.welcome(message)
-            self._lose(lost)
-            for each in messages:
-                link.send(encode(each))
-            if not self._first.done():
-                self._first.set_result(None)
-            self._flush()
+    def on_away(self, reason: str) -> None:
+        """The master is gone for now; questions must be asked again, calls need not."""
+        self._fail_requests(
+            MasterUnreachable(f"the master went away ({reason})", hint="try again in a moment")
+        )
+
+    def on_refused(self, error: Refused) -> None:
+        """No master wants us."""
+        self._give_up(error)
+
+    def is_patient(self, away_s: float) -> bool:
+        """Whether to go on looking for a master."""
+        if self._unusable is not None:
+            return False
+        if why := self.ended():
+            self._give_up(ClusterClosed(why, hint="make a new ganger.Cluster"))
+            return False
+        limit_s = self.settings.reconnect_timeout_s
+        if limit_s and away_s > limit_s and self._first.done():
+            self._give_up(MasterUnreachable(f"the master did not come back within {limit_s:g} s"))
+            return False
+        return True
+
+    def _give_up(self, error: GangerError) -> None:
+        self._make_unusable(error)
+        self._abandon(error)
+
+    def _fail_requests(self, error: GangerError) -> None:
+        for request in self._requests.values():
+            if request.set_running_or_notify_cancel():
+                request.set_exception(error)
+        self._requests.clear()
 
     def _lose(self, handles: list[Handle]) -> None:
         """These, or what they take, went down with a master that kept nothing."""
@@ -467,9 +441,6 @@ class Engine:
         for handle in outcome.handles:
             _future(handle).finish(FAILED, (error, 0))
 
-    def _on_accepted(self, message: Accepted) -> None:
-        self.core.on_accepted(message)
-
     def _on_answer(self, message: Answer) -> None:
         answer = self._requests.pop(message.request, None)
         if answer is None:
@@ -482,78 +453,17 @@ class Engine:
         else:
             answer.set_result(message.body)
 
-    # --- connection ------------------------------------------------------------------------------
-
-    async def _stay_connected(self) -> None:
-        delay_s, waited_s = 0.0, 0.0
-        while self._unusable is None:
-            await asyncio.sleep(delay_s)
-            waited_s += delay_s
-            delay_s = min(max(delay_s * 2, RECONNECT_FIRST_S), self.settings.reconnect_delay_max_s)
-            if why := self.ended():
-                self._give_up(ClusterClosed(why, hint="make a new ganger.Cluster"))
-                return
-            limit_s = self.settings.reconnect_timeout_s
-            if limit_s and waited_s > limit_s and self._first.done():
-                self._give_up(MasterUnreachable(f"the master did not come back within {limit_s:g} s"))
-                return
-            for endpoint in self.endpoints:
-                if await self._connect(endpoint):
-                    delay_s = waited_s = 0.0
-                    await self._lost.wait()
-
-    def _give_up(self, error: GangerError) -> None:
-        self._make_unusable(error)
-        self._abandon(error)
-
-    async def _connect(self, endpoint: Endpoint) -> bool:
-        greeting = Greeting("client", self.runtime, None if endpoint.path else self.secret)
-        self._lost.clear()
-
-        def on_body(link: Link, body: bytes | memoryview) -> None:
-            self._on_body(link, greeting, endpoint, body)
-
-        try:
-            self._socket = await connect(endpoint, lambda: Link(on_body, self._on_lost, self.frame_bytes_max))
-        except MasterUnreachable as error:
-            logger.debug("%s", error.message)
-            return False
-        return True
-
-    def _on_lost(self, link: Link, reason: str) -> None:
-        if link not in (self._socket, self._link):
-            return
-        self._socket = self._link = None
-        self._lost.set()
-        if self._unusable is None:
-            logger.info("lost the master (%s); connecting again", reason)
-        self._fail_requests(MasterUnreachable("the master went away before it answered", hint="try again"))
-
-    def _fail_requests(self, error: GangerError) -> None:
-        for request in self._requests.values():
-            if request.set_running_or_notify_cancel():
-                request.set_exception(error)
-        self._requests.clear()
-
     async def _ping(self) -> None:
         message = encode(Ping())
         while True:
             await asyncio.sleep(self.settings.ping_s)
-            if self._link is not None:
+            if self.connection.link is not None:
                 self._flush()
-                self._link.send(message)
+                self.connection.link.send(message)
 
 
 def _future(handle: object) -> Future[Any]:
     return handle  # type: ignore[return-value]  # the core knows futures by the handle's interface only
-
-
-def _run_callbacks(callbacks: queue.SimpleQueue[Callable[[], object] | None]) -> None:
-    while (callback := callbacks.get()) is not None:
-        try:
-            callback()
-        except Exception:
-            logger.exception("a done callback raised")
 
 
 def _after_fork() -> None:

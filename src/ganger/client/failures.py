@@ -39,14 +39,16 @@ def rebuild_error(body: bytes | BaseException, name: str, origin: int | None) ->
     """
     if isinstance(body, BaseException):
         return body
-    info = decode_error(body)
+    try:
+        info = decode_error(body)
+    except errors.MalformedFrame as malformed:
+        return errors.RemoteError(f"{name} failed with an error that cannot be read: {malformed.message}")
     error = _exception(info)
     if info.traceback:
         error.__cause__ = RemoteTraceback(info.traceback)
     if origin is not None:
-        error.add_note(
-            f"{name} was not run: task {show_task(TaskId(origin))}, on which it depends, failed with this error"
-        )
+        cause = show_task(TaskId(origin))
+        error.add_note(f"{name} was not run: task {cause}, on which it depends, failed with this error")
     return error
 
 

@@ -51,7 +51,7 @@ def pack_function(function: Any, *, shares_path: bool) -> FunctionBody:
     except Exception as error:
         raise NotSerializable(
             f"the function {function_name(function)} cannot be pickled: {error}{_culprit(function)}",
-            hint="what it takes from around it travels too; pass such things as arguments, or make them inside",
+            hint="what it takes from around it travels along; pass such things as arguments instead",
         ) from error
     return FunctionBody(hashlib.blake2b(body, digest_size=DIGEST_BYTES).digest(), body)
 

@@ -30,9 +30,12 @@ from ganger.protocol.messages import (
 )
 from ganger.protocol.options import FunctionBody, SpecBody
 
+TELL_BYTES = 1 << 20
+"""Result bytes taken in that the master is told of even where nothing is released."""
+
 
 class Handle(Protocol):
-    """What the core needs of a future: its task's id (-1 before it is sent), and who still needs its result."""
+    """What the core needs of a future: its task's id (-1 before it is sent), and who needs its result."""
 
     task: int
     pins: int
@@ -110,6 +113,7 @@ class ClientCore:
         self._pinned: set[int] = set()
         self._releases: list[int] = []
         self._received_bytes = 0
+        self._told_bytes = 0
 
     # --- connection ------------------------------------------------------------------------------
 
@@ -132,6 +136,7 @@ class ClientCore:
         self._defined.clear()
         self._taught.clear()
         self._received_bytes = 0
+        self._told_bytes = 0
         self.credit_tasks, self.credit_bytes = welcome.credit_tasks, welcome.credit_bytes
         first_gap = welcome.accepted[0][1] + 1 if welcome.accepted and welcome.accepted[0][0] == 0 else 0
         self._forget_through(first_gap - 1)
@@ -201,6 +206,7 @@ class ClientCore:
             spec, payload, handle, inputs = pop()
             if inputs is not None and any(needed.task >> SEQUENCE_BITS != self.session for needed in inputs):
                 orphans.append(handle)
+                self._unpin(inputs)
                 continue
             if spec is not current or plain is not (inputs is None):
                 current, plain, payloads = spec, inputs is None, []
@@ -222,10 +228,15 @@ class ClientCore:
     def _add_inputs(self, group: TaskGroup, inputs: list[Handle]) -> None:
         if group.inputs is not None:
             group.inputs.append([handle.task for handle in inputs])
+        self._unpin(inputs)
+
+    def _unpin(self, inputs: list[Handle]) -> None:
+        """A call that takes these was sent, or never will be."""
         for handle in inputs:
             handle.pins -= 1
             sequence = handle.task & SEQUENCE_MAX
-            if not handle.pins and sequence in self._pinned:
+            mine = handle.task >> SEQUENCE_BITS == self.session
+            if mine and not handle.pins and sequence in self._pinned:
                 self._pinned.discard(sequence)
                 self._releases.append(sequence)
 
@@ -287,11 +298,14 @@ class ClientCore:
         found = [self.pending.pop(sequence, None) for sequence in range(message.first, message.last + 1)]
         return Refusal([handle for handle in found if handle is not None], message.reason, message.hint)
 
-    def refetch(self, handle: Handle) -> None:
-        """A kept result is asked for: it is pending again."""
+    def refetch(self, handle: Handle) -> bool:
+        """A kept result is asked for: it is pending again. False if it went down with an earlier session."""
+        if handle.task >> SEQUENCE_BITS != self.session:
+            return False
         sequence = handle.task & SEQUENCE_MAX
         self._kept.discard(sequence)
         self.pending[sequence] = handle
+        return True
 
     def drop(self, tasks: list[int]) -> None:
         """Futures whose results were held were dropped; those of an earlier session concern nobody."""
@@ -304,8 +318,9 @@ class ClientCore:
 
     def take_releases(self) -> Release | None:
         """The results to release, as intervals."""
-        if not self._releases:
+        if not self._releases and self._received_bytes - self._told_bytes < TELL_BYTES:
             return None
         intervals = intervals_of(set(self._releases))
         self._releases.clear()
+        self._told_bytes = self._received_bytes
         return Release(intervals, self._received_bytes)

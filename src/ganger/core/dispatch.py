@@ -147,16 +147,20 @@ class Dispatch:
 
     def return_stuck(self) -> None:
         """Where every executor sits in a long call, what waits goes back to the master, to run elsewhere."""
-        if self.core.queue and all(slot.stalled or slot.ending is not None for slot in self.core.slots):
+        if self.core.queue and all(slot.stalled and slot.ending is None for slot in self.core.slots):
             self.core.return_queue()
 
-    def take_back(self, slot: Slot) -> bool:
-        """Revokes what the executor has not started; it goes to the front of the queue, in order."""
+    def revoke(self, slot: Slot) -> None:
+        """Has the executor skip what it has not started; the shell's next word is what it had (`Revoked`)."""
         unstarted = slot.unstarted()
-        if not unstarted:
-            return False
-        self.core.effects.append(Revoke(slot.number, unstarted[0][0], slot.sent))
-        for index, attempt in reversed(unstarted):
+        if unstarted and slot.ending is None:
+            self.core.effects.append(Revoke(slot.number, unstarted[0][0], slot.sent))
+
+    def take_back(self, slot: Slot, last: int) -> None:
+        """What had not started, up to this index, goes to the front of the queue, in order."""
+        for index, attempt in reversed(slot.unstarted()):
+            if index > last:
+                continue
             del slot.out[index]
             slot.count(attempt.spec, -1)
             slot.taken_back[index] = attempt
@@ -164,7 +168,15 @@ class Dispatch:
                 self.core.queue.appendleft(attempt)
         while len(slot.taken_back) > TAKEN_BACK_MAX:
             del slot.taken_back[next(iter(slot.taken_back))]
-        return True
+
+    def skipped(self, slot: Slot, index: int) -> None:
+        """The executor has passed over a revoked call that it had just announced."""
+        slot.taken_back.pop(index, None)
+        attempt = slot.out.pop(index, None)
+        if attempt is not None:
+            slot.count(attempt.spec, -1)
+            if not attempt.cancelled:
+                self.core.queue.appendleft(attempt)
 
 
 def _shares(slot: Slot) -> bool:

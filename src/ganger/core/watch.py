@@ -54,7 +54,6 @@ class Watch:
         """One look at every busy executor."""
         settings = self.core.settings
         announced: list[int] = []
-        moved = False
         for slot in self.core.slots:
             if not slot.out or slot.ending is not None:
                 continue
@@ -67,12 +66,10 @@ class Watch:
                 elif age_ns >= settings.stall_ns and not slot.stalled and attempt.spec.concurrency == 1:
                     slot.stalled = True
                     attempt.spec.cost.exceeded(age_ns)
-                    moved = self.core.dispatch.take_back(slot) or moved
+                    self.core.dispatch.revoke(slot)
                 if (age_ns >= settings.announce_ns or attempt.alone) and not attempt.announced:
                     attempt.announced = True
                     announced.append(attempt.task)
-        if moved:
-            self.core.dispatch.feed()
         self.core.dispatch.return_stuck()
         if announced and self.core.connected:
             self.core.effects.append(ToMaster(Started(announced, self.core.stalled)))

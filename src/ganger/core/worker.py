@@ -27,7 +27,7 @@ from ganger.core.worker_effects import (
     StartExecutor,
     ToMaster,
 )
-from ganger.protocol.calls import EXIT, FAILURE, RETRYABLE, STOPPED, SUCCESS, Finished
+from ganger.protocol.calls import EXIT, FAILURE, RETRYABLE, SKIPPED, STOPPED, SUCCESS, Finished
 from ganger.protocol.messages import (
     Assign,
     Drain,
@@ -52,6 +52,16 @@ class Collected(Struct, gc=False):
     """A look at an executor: what ended, and what it has started (index, monotonic ns)."""
 
     slot: int
+    finished: list[Finished]
+    started: int
+    started_ns: int
+
+
+class Revoked(Struct, gc=False):
+    """The same look, right after a revocation of the calls up to `last` was written."""
+
+    slot: int
+    last: int
     finished: list[Finished]
     started: int
     started_ns: int
@@ -96,6 +106,7 @@ class LeaveAsked(Struct, frozen=True):
 AgentEvent: TypeAlias = (
     Assigned
     | Collected
+    | Revoked
     | ExecutorStarted
     | ExecutorReady
     | ExecutorExited
@@ -131,6 +142,7 @@ class WorkerCore:
         self._handlers: Handlers = {
             Assigned: self._on_master,
             Collected: self._on_collected,
+            Revoked: self._on_revoked,
             ExecutorStarted: self._on_executor_started,
             ExecutorReady: self._on_executor_ready,
             ExecutorExited: self._on_executor_exited,
@@ -174,7 +186,7 @@ class WorkerCore:
             self.effects.append(ToMaster(report))
 
     def disconnected(self) -> None:
-        """The master is gone for now: go on computing, and keep the reports."""
+        """The master is away: go on computing, and keep the reports."""
         self.connected = False
 
     @property
@@ -253,7 +265,6 @@ class WorkerCore:
                 for attempt in running:
                     self.watch.cancel_call(slot, attempt, Ending("stopped", attempt, "cancelled"))
                 continue
-            self.dispatch.take_back(slot)
             if running:
                 self.end_executor(slot, Ending("stopped", running[0], "cancelled"))
         self.dispatch.feed()
@@ -271,7 +282,7 @@ class WorkerCore:
     def _on_drain(self, _: Drain) -> None:
         self.draining = True
         for slot in self.slots:
-            self.dispatch.take_back(slot)
+            self.dispatch.revoke(slot)
         self.return_queue()
 
     def _on_leave_asked(self, _: LeaveAsked) -> None:
@@ -300,6 +311,19 @@ class WorkerCore:
             self._take_in(slot, event.finished)
             self.dispatch.feed()
 
+    def _on_revoked(self, event: Revoked) -> None:
+        """The executor passes over what it has not started by now: that moves."""
+        slot = self.slots[event.slot]
+        slot.started, slot.started_ns = event.started, event.started_ns
+        if event.finished:
+            self._take_in(slot, event.finished)
+        self.dispatch.take_back(slot, event.last)
+        if self.draining:
+            self.return_queue()
+        else:
+            self.dispatch.feed()
+            self.dispatch.return_stuck()
+
     def _take_in(self, slot: Slot, finished: list[Finished]) -> None:
         """Results of one executor: the hot loop."""
         pop = slot.out.pop
@@ -309,6 +333,9 @@ class WorkerCore:
         total_ns = 0
         slot.stalled = False
         for index, kind, elapsed_ns, payload in finished:
+            if kind == SKIPPED:
+                self.dispatch.skipped(slot, index)
+                continue
             attempt = pop(index, None)
             if attempt is None:
                 attempt = self._recall(slot, index)
@@ -372,7 +399,7 @@ class WorkerCore:
         slot = self.slots[event.slot]
         ending = slot.ending
         started = slot.running()
-        self.dispatch.take_back(slot)
+        self.dispatch.take_back(slot, slot.sent)
         for attempt in started:
             if attempt.ended or attempt.cancelled:
                 continue

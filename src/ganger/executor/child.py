@@ -10,10 +10,11 @@ import traceback
 import types
 from collections.abc import Iterator
 from importlib import import_module
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from ganger.executor.calls import Call, too_long
 from ganger.executor.ring import RingWriter
+from ganger.protocol.calls import SKIPPED
 from ganger.protocol.codec import decode_to_executor, encode
 from ganger.protocol.executor_messages import LargeResult, Learn, Leave, Prepared, Run, ToExecutor
 from ganger.protocol.framing import FrameParser, frame
@@ -46,8 +47,20 @@ class Executor:
         self.ring_result_bytes_max = limits.ring_result_bytes_max
         self.payload_bytes_max = limits.payload_bytes_max
         self.parser = FrameParser(limits.frame_bytes_max)
+        self.forked_off = False
         self._functions: dict[bytes, bytes] = {}
         self._calls: dict[int, Call] = {}
+
+    def on_fork(self) -> None:
+        """In a child that user code forked: its call ends there, and the agent never hears of it."""
+        self.forked_off = True
+        self.sock.close()
+
+    def end_forked_child(self) -> NoReturn:
+        """Ends a process that a task forked and let return, as `multiprocessing` ends its own."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
     def serve(self) -> None:
         """Works until the agent says so, or is gone."""
@@ -88,12 +101,16 @@ class Executor:
         for position, payload in enumerate(run.payloads):
             if start(index, began_ns):
                 kind, body = outcome(payload, inputs[position] if inputs is not None else None)
+                if self.forked_off:
+                    self.end_forked_child()
                 ended_ns = _now_ns()
                 if len(body) <= limit:
                     publish(index, kind, ended_ns - began_ns, body)
                 else:
                     self.send_large(index, kind, ended_ns - began_ns, body)
                 began_ns = ended_ns
+            else:
+                publish(index, SKIPPED, 0, b"")
             index += 1
         self.wake()
         return True
@@ -137,6 +154,7 @@ def run_executor(sock: socket.socket, ring: int, preload: str, limits: ExecutorL
     sys.modules["__main__"] = types.ModuleType("__main__")
     executor = Executor(sock, RingWriter(ring), limits)
     os.close(ring)
+    os.register_at_fork(after_in_child=executor.on_fork)
     error = prepare(preload) if preload else ""
     try:
         sock.sendall(frame(encode(Prepared(error))))

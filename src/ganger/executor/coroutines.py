@@ -80,6 +80,8 @@ class CoroutineServer:
             kind = STOPPED
         except BaseException as error:
             kind, body = call.failure(error)
+        if self.executor.forked_off:
+            self.executor.end_forked_child()
         elapsed_ns = time.monotonic_ns() - self._began_ns.pop(index)
         del self._tasks[index]
         self.executor.publish(index, kind, elapsed_ns, body)

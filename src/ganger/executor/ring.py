@@ -8,9 +8,11 @@ Layout, native 64-bit words, each written and read in one piece: 0 index started
 ns), 16 head (bytes written), 24 tail (bytes read), 32 the calls that are revoked (the last index and
 how many before it); from byte 64 the ring of records: index, elapsed ns, length, kind, payload.
 
-A revocation names exactly the calls that the agent has taken back, so agent and executor never
-disagree about one that was just starting: a call outside of it runs, a call inside of it is skipped
-if the executor has not passed it, and if it has, the call runs twice and its first result counts.
+Revoking is a handshake: the executor writes that it starts a call and then reads the revocation, the
+agent writes the revocation and then reads what has started, so one of them sees the other. What had
+started by then is the executor's, the rest is the agent's again; where both have seen each other the
+executor says that it skipped the call. (Processors that delay a write past the read behind it can
+let a call run twice; then its first result counts.)
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from pathlib import Path
 from ganger.config import JournalSettings
 from ganger.ports import Journal
 from ganger.storage.file_journal import FileJournal
-from ganger.storage.limits import JournalLimits
 from ganger.storage.memory import MemoryJournal
 
 
@@ -19,5 +18,4 @@ def open_journal(directory: str, settings: JournalSettings) -> Journal:
     """
     if not directory:
         return MemoryJournal()
-    limits = JournalLimits(**{name: getattr(settings, name) for name in JournalLimits.__struct_fields__})
-    return FileJournal.open(Path(directory).expanduser().absolute(), limits=limits)
+    return FileJournal.open(Path(directory).expanduser().absolute(), limits=settings)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-SUCCESS, FAILURE, RETRYABLE, EXIT, STOPPED = 0, 1, 2, 3, 4
-"""Kinds: a value; an exception; one that the retry rule covers; sys.exit; a cancelled coroutine."""
+SUCCESS, FAILURE, RETRYABLE, EXIT, STOPPED, SKIPPED = range(6)
+"""Kinds: a value; an exception; one that the retry rule covers; sys.exit; a cancelled coroutine; not called."""
 
 
 class Finished(NamedTuple):

@@ -55,6 +55,6 @@ def read_task(text: str) -> TaskId:
     """
     session, _, sequence = text.partition(".")
     number = int(sequence)
-    if not 0 <= number <= SEQUENCE_MAX:
-        raise ValueError(f"sequence number {number} out of range")
+    if not 0 <= number <= SEQUENCE_MAX or int(session) < 0:
+        raise ValueError(f"{text} is out of range")
     return task_id(SessionNo(int(session)), number)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Struct, msgpack
+
+from ganger.errors import MalformedFrame
 
 
 class ErrorInfo(Struct, array_like=True, frozen=True):
@@ -34,5 +37,12 @@ def encode_error(info: ErrorInfo) -> bytes:
 
 
 def decode_error(body: bytes) -> ErrorInfo:
-    """The error in the bytes."""
-    return _decoder.decode(body)
+    """The error in the bytes.
+
+    Raises:
+        MalformedFrame: They hold something else.
+    """
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedFrame(f"not an error of a task: {error}") from error

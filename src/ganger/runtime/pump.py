@@ -12,9 +12,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ganger.core.effects import Append, Close, Effect, Log, Send
+from ganger.errors import JournalFull
 from ganger.ports import Clock, Journal, Now, Timers, Transport
 from ganger.protocol.codec import encode_records
 from ganger.protocol.records import Record
+
+WARNING = 30
+FULL_PAUSE_NS = 500_000_000
+"""How long to wait before a batch that found no room at all is tried again."""
 
 
 class Core(Protocol):
@@ -64,6 +69,8 @@ class Pump:
         self._records: list[Record] = []
         self._sends: list[Send | Close] = []
         self._committing = False
+        self._stuck = b""
+        self._full = False
         self._urgent = False
 
     def offer(self, event: object) -> None:
@@ -78,6 +85,8 @@ class Pump:
     def turn(self) -> None:
         """One batch. Does nothing while an append is in flight: its end makes the next turn."""
         if self._committing:
+            if self._stuck:
+                self._commit(self._stuck)
             return
         now = self.clock.now()
         events = self._events
@@ -89,14 +98,28 @@ class Pump:
             batch = encode_records(self._records)
             self._records.clear()
             self._urgent = False
-            self._committing = True
-            self.journal.commit(batch, self._on_durable)
+            self._commit(batch)
         else:
             if not self.journal.durable:
                 self._records.clear()
                 self._urgent = False
             self._release()
             self._schedule(now)
+
+    def _commit(self, batch: bytes) -> None:
+        """Has the batch made durable. Where even the reserve is used up, it and all behind it wait."""
+        self._committing = True
+        self._stuck = b""
+        try:
+            self.journal.commit(batch, self._on_durable)
+        except JournalFull as error:
+            if not self._full:
+                self.log(WARNING, f"everything waits until there is room again: {error.message}")
+            self._full = True
+            self._stuck = batch
+            self.timers.wake_at(self.clock.now().monotonic_ns + FULL_PAUSE_NS)
+        else:
+            self._full = False
 
     def flush(self) -> None:
         """Makes durable what nobody waited for; at the end of a mastership."""

@@ -8,17 +8,18 @@ it durable again. `snapshot` and `read_sealed` are for the process that folds ol
 for whoever wants to know whether a journal is whole.
 """
 
+from ganger.config import JournalSettings
 from ganger.storage.disk import Disk
 from ganger.storage.file_journal import FileJournal
-from ganger.storage.limits import JournalLimits, JournalStatus
 from ganger.storage.log_reader import read_sealed
 from ganger.storage.snapshot import SnapshotWriter
+from ganger.storage.status import JournalStatus
 from ganger.storage.verify import VerifyReport, verify
 
 __all__ = [
     "Disk",
     "FileJournal",
-    "JournalLimits",
+    "JournalSettings",
     "JournalStatus",
     "SnapshotWriter",
     "VerifyReport",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from ganger.config import JournalSettings
 from ganger.errors import InvariantViolated, JournalError, JournalFailed, JournalFull
 from ganger.storage.disk import Disk
 from ganger.storage.faults import corrupt, from_os_error
@@ -19,12 +20,12 @@ from ganger.storage.frame import ALIGNMENT, frame_space
 from ganger.storage.frame_reader import open_frames
 from ganger.storage.head import Head
 from ganger.storage.layout import read_layout, segment_name, snapshot_name
-from ganger.storage.limits import JournalLimits, JournalStatus
 from ganger.storage.lock import lock_directory
 from ganger.storage.log_reader import LogReader
 from ganger.storage.recovery import recover
 from ganger.storage.room import Room
 from ganger.storage.segment_supply import SegmentSupply
+from ganger.storage.status import JournalStatus
 
 
 class FileJournal:
@@ -32,7 +33,7 @@ class FileJournal:
 
     durable: Final = True
 
-    def __init__(self, directory: Path, limits: JournalLimits, disk: Disk, lock: int) -> None:
+    def __init__(self, directory: Path, limits: JournalSettings, disk: Disk, lock: int) -> None:
         self._directory = directory
         self._limits = limits
         self._disk = disk
@@ -50,7 +51,7 @@ class FileJournal:
 
     @classmethod
     def open(
-        cls, directory: Path, *, limits: JournalLimits | None = None, disk: Disk | None = None
+        cls, directory: Path, *, limits: JournalSettings | None = None, disk: Disk | None = None
     ) -> FileJournal:
         """Locks the folder, which is made if it does not exist, and finds the journal in it.
 
@@ -72,7 +73,7 @@ class FileJournal:
             raise from_os_error("make", directory, error) from error
         lock = lock_directory(disk, directory)
         try:
-            journal = cls(directory, limits or JournalLimits(), disk, lock)
+            journal = cls(directory, limits or JournalSettings(), disk, lock)
             journal._remove(journal._layout.unfinished)
             journal._survey()
         except BaseException:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from ganger.config import JournalSettings
 from ganger.errors import JournalFull
 from ganger.storage.disk import Disk
 from ganger.storage.faults import from_os_error
 from ganger.storage.frame import ALIGNMENT
 from ganger.storage.layout import RESERVE_NAME
-from ganger.storage.limits import JournalLimits
 
 
 class Grant(NamedTuple):
@@ -38,7 +38,7 @@ class Room:
         reserve_bytes: What the reserve takes.
     """
 
-    def __init__(self, disk: Disk, directory: Path, limits: JournalLimits) -> None:
+    def __init__(self, disk: Disk, directory: Path, limits: JournalSettings) -> None:
         self._disk = disk
         self._directory = directory
         self._limits = limits

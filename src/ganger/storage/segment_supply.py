@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from ganger.config import JournalSettings
 from ganger.errors import JournalFull
 from ganger.storage.disk import FULL_ERRORS, Disk, write_all, write_zeros
 from ganger.storage.faults import from_os_error
 from ganger.storage.file_header import FileHeader
 from ganger.storage.frame import ALIGNMENT
 from ganger.storage.layout import NEXT_NAME, segment_name
-from ganger.storage.limits import JournalLimits
 from ganger.storage.next_segment import NextSegment
 from ganger.storage.room import Grant, Room
 
@@ -33,7 +33,7 @@ class Blank(NamedTuple):
 class SegmentSupply:
     """Makes the segments of one journal, ahead of need where it can."""
 
-    def __init__(self, disk: Disk, directory: Path, limits: JournalLimits, room: Room) -> None:
+    def __init__(self, disk: Disk, directory: Path, limits: JournalSettings, room: Room) -> None:
         self._disk = disk
         self._directory = directory
         self._limits = limits

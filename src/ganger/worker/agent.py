@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from msgspec import Struct, field
 
+from ganger.client.connection import Introduction, MasterConnection
 from ganger.config import MIB, WorkerSettings
 from ganger.core.worker import AgentEvent, Assigned, LeaveAsked, MemorySampled, Ticked, WorkerCore
 from ganger.core.worker_effects import (
@@ -27,15 +28,12 @@ from ganger.core.worker_effects import (
     ToExecutor,
     ToMaster,
 )
-from ganger.errors import MasterUnreachable, Refused
-from ganger.net.address import Endpoint, parse
-from ganger.net.endpoints import connect
-from ganger.net.link import Link
+from ganger.errors import Refused
+from ganger.net.address import parse
 from ganger.protocol.codec import decode_to_worker, encode
-from ganger.protocol.messages import Beat, Challenge, Pong, Refusal, Welcome, WorkerOffer
+from ganger.protocol.messages import Beat, Pong, Welcome, WorkerOffer
 from ganger.protocol.options import PYTHON_KIND
 from ganger.runtime.environment import runtime_of_this_process
-from ganger.security.handshake import Greeting, refused
 from ganger.worker.executors import Executors
 from ganger.worker.gauges import Gauges, machine_memory_bytes
 
@@ -94,12 +92,17 @@ class Agent:
         self.gauges = Gauges(settings)
         self.runtime = runtime_of_this_process()
         self.resources = {"memory": float(machine_memory_bytes() // plan.shared_by), **plan.resources}
-        self.endpoints = parse(plan.join)
-        self.epoch_seen = 0
-        self._link: Link | None = None
-        self._welcomed = False
-        self._away_since_s = time.monotonic()
-        self._lost = asyncio.Event()
+        secret = bytes.fromhex(plan.secret) if plan.secret else None
+        offer = WorkerOffer(plan.name, plan.slots, self.resources, [PYTHON_KIND])
+        self.connection = MasterConnection(
+            parse(plan.join),
+            Introduction("worker", self.runtime, secret, offer=offer),
+            self,
+            decode_to_worker,
+            plan.frame_bytes_max,
+            settings.reconnect_delay_max_s,
+            logger,
+        )
         self._done: asyncio.Future[None] | None = None
         self._flush_queued = False
         self._tick_handle: asyncio.TimerHandle | None = None
@@ -122,7 +125,7 @@ class Agent:
         self.executors.open()
         self._apply(self.core.begin())
         tasks = [
-            loop.create_task(self._stay_connected()),
+            loop.create_task(self.connection.run()),
             loop.create_task(self._beat()),
             loop.create_task(self._weigh()),
         ]
@@ -132,8 +135,7 @@ class Agent:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            if self._link is not None:
-                self._link.close()
+            self.connection.close()
             self.executors.close()
             await asyncio.sleep(0)
 
@@ -171,7 +173,11 @@ class Agent:
             self._send_beat()
         if self._tick_handle is None:
             self._schedule_tick()
-        if self._welcomed and self._on_ready is not _nothing and all(slot.ready for slot in self.core.slots):
+        if (
+            self.core.connected
+            and self._on_ready is not _nothing
+            and all(slot.ready for slot in self.core.slots)
+        ):
             ready, self._on_ready = self._on_ready, _nothing
             self._send_beat()
             ready()
@@ -181,8 +187,8 @@ class Agent:
             if type(effect) is ToExecutor:
                 self.executors.send(effect.slot, effect.message)
             elif type(effect) is ToMaster:
-                if self._link is not None:
-                    self._link.send(encode(effect.message))
+                if self.connection.link is not None:
+                    self.connection.link.send(encode(effect.message))
             elif type(effect) is Revoke:
                 self.executors.revoke(effect.slot, effect.first, effect.last)
             elif type(effect) is StartExecutor:
@@ -205,66 +211,28 @@ class Agent:
 
     # --- the master ------------------------------------------------------------------------------
 
-    async def _stay_connected(self) -> None:
-        delay_s = 0.0
-        while True:
-            await asyncio.sleep(delay_s)
-            delay_s = min(max(delay_s * 2, RECONNECT_FIRST_S), self.plan.settings.reconnect_delay_max_s)
-            for endpoint in self.endpoints:
-                if await self._connect(endpoint):
-                    delay_s = 0.0
-                    await self._lost.wait()
-                    self._away_since_s = time.monotonic()
+    def on_welcome(self, welcome: Welcome) -> None:
+        """The master has let us in: what is not recorded goes out again, then what is held."""
+        self._tell(Assigned(welcome))
 
-    async def _connect(self, endpoint: Endpoint) -> bool:
-        secret = bytes.fromhex(self.plan.secret) if self.plan.secret and not endpoint.path else None
-        greeting = Greeting("worker", self.runtime, secret)
-        self._lost.clear()
-        self._welcomed = False
+    def on_message(self, message: object) -> None:
+        """Attempts, and what to do with them."""
+        if type(message) is Pong:
+            self.gauges.beat_answered()
+        else:
+            self._tell(Assigned(message))  # type: ignore[arg-type]  # the decoder admits nothing else
 
-        def on_body(link: Link, body: bytes | memoryview) -> None:
-            self._on_body(link, greeting, endpoint, body)
+    def on_away(self, reason: str) -> None:
+        """The master is gone for now: the executors go on."""
+        self.core.disconnected()
 
-        try:
-            self._link = await connect(
-                endpoint, lambda: Link(on_body, self._on_lost, self.plan.frame_bytes_max)
-            )
-        except MasterUnreachable as error:
-            level = logging.INFO if time.monotonic() - self._away_since_s > TELL_AFTER_S else logging.DEBUG
-            logger.log(level, "%s", error.message)
-            return False
+    def on_refused(self, error: Refused) -> None:
+        """No master wants us."""
+        self._fail(error)
+
+    def is_patient(self, away_s: float) -> bool:
+        """A worker waits for its master as long as it lives."""
         return True
-
-    def _on_body(self, link: Link, greeting: Greeting, endpoint: Endpoint, body: bytes | memoryview) -> None:
-        message = decode_to_worker(body)
-        try:
-            match message:
-                case Challenge():
-                    offer = WorkerOffer(self.plan.name, self.plan.slots, self.resources, [PYTHON_KIND])
-                    link.send(encode(greeting.answer(message, self.epoch_seen, offer=offer)))
-                    return
-                case Welcome():
-                    greeting.check(message, self.epoch_seen)
-                    self._link = link
-                    self.epoch_seen = message.epoch
-                    self._welcomed = True
-                    logger.info("joined the master at %s, epoch %d", endpoint, message.epoch)
-                case Refusal():
-                    raise refused(message)
-                case Pong():
-                    self.gauges.beat_answered()
-                    return
-        except Refused as error:
-            self._fail(error)
-            return
-        self._tell(Assigned(message))
-
-    def _on_lost(self, link: Link, reason: str) -> None:
-        if link is self._link:
-            self._link = None
-            self.core.disconnected()
-            self._lost.set()
-            logger.info("lost the master (%s); connecting again", reason)
 
     # --- the machine -----------------------------------------------------------------------------
 
@@ -275,7 +243,8 @@ class Agent:
             self._send_beat()
 
     def _send_beat(self) -> None:
-        if self._link is None or not self._welcomed:
+        link = self.connection.link
+        if link is None:
             return
         available, fraction = self.gauges.memory()
         beat = Beat(
@@ -287,7 +256,7 @@ class Agent:
             round_trip_ns=self.gauges.round_trip_ns,
         )
         self.gauges.beat_sent()
-        self._link.send(encode(beat))
+        link.send(encode(beat))
 
     async def _weigh(self) -> None:
         """Watches memory while anything runs."""

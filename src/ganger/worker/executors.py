@@ -14,7 +14,7 @@ from collections.abc import Callable
 import psutil
 
 from ganger.config import WorkerSettings
-from ganger.core.worker import AgentEvent, Collected, ExecutorExited, ExecutorReady, ExecutorStarted
+from ganger.core.worker import AgentEvent, Collected, ExecutorExited, ExecutorReady, ExecutorStarted, Revoked
 from ganger.errors import PreloadFailed, WorkerEnded
 from ganger.executor.ring import RingReader, make_ring
 from ganger.net.link import Link
@@ -139,8 +139,10 @@ class Executors:
             link.send(encode(message))
 
     def revoke(self, number: int, first: int, last: int) -> None:
-        """Has the executor skip calls that it has not started."""
-        self.seats[number].reader.revoke(first, last)
+        """Has the executor skip calls that it has not started, and tells the core which those are."""
+        seat = self.seats[number]
+        seat.reader.revoke(first, last)
+        self.tell(Revoked(number, last, self._collect(seat), *seat.reader.started()))
 
     def end(self, number: int) -> None:
         """Kills the executor of a slot, and what it started."""
@@ -153,12 +155,14 @@ class Executors:
     def look(self, number: int) -> None:
         """Tells the core what an executor has finished and started."""
         seat = self.seats[number]
+        self.tell(Collected(number, self._collect(seat), *seat.reader.started()))
+
+    def _collect(self, seat: Seat) -> list[Finished]:
         finished = seat.reader.collect()
         if seat.large:
             finished += seat.large
             seat.large = []
-        started, started_ns = seat.reader.started()
-        self.tell(Collected(number, finished, started, started_ns))
+        return finished
 
     def resident_bytes(self) -> dict[int, int]:
         """Memory in use, by slot."""

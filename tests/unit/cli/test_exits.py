@@ -6,7 +6,7 @@ import click
 import pytest
 
 from ganger import errors
-from ganger.cli.exits import EXITS, SUCCESS, code_for, end_for
+from ganger.cli.exits import EXITS, SUCCESS, DefectOfAnother, code_for, end_for
 from ganger.cli.main import main
 
 BRANCHES = [
@@ -45,7 +45,7 @@ def test_an_error_ends_in_the_code_of_its_branch(kind: type[errors.GangerError],
 def test_an_error_that_the_table_does_not_name_is_a_defect_of_ours() -> None:
     assert code_for(ZeroDivisionError()) == 70
     strangers = {kind for kind in every_error() if code_for(kind("a message")) == 70}
-    assert strangers == {errors.GangerError, errors.InvariantViolated}
+    assert strangers == {errors.GangerError, errors.InvariantViolated, DefectOfAnother}
 
 
 def test_every_code_has_its_own_line_in_the_documentation() -> None:
@@ -78,6 +78,11 @@ def test_an_error_of_a_user_is_traced_only_on_demand(capsys: pytest.CaptureFixtu
 def test_a_defect_is_always_traced(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     assert end_for(raised(error), verbose=False) == 70
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_defect_of_a_child_is_traced_by_the_child(capsys: pytest.CaptureFixture[str]) -> None:
+    assert end_for(raised(DefectOfAnother("the master has failed")), verbose=False) == 70
+    assert capsys.readouterr().err == "error: the master has failed\n"
 
 
 def test_an_interrupt_has_its_own_code_and_no_error_line(capsys: pytest.CaptureFixture[str]) -> None:

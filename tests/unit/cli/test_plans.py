@@ -135,4 +135,4 @@ def test_a_master_that_was_killed_is_the_operators_matter() -> None:
 
 @pytest.mark.parametrize("name", ["ValueError", "annotations", ""])
 def test_a_failure_that_is_no_error_of_ours_is_a_defect(name: str) -> None:
-    assert type(as_error(Status("master", False, error=name, message="?"))) is errors.InvariantViolated
+    assert isinstance(as_error(Status("master", False, error=name, message="?")), errors.InvariantViolated)

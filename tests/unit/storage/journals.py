@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
-from ganger.storage import FileJournal, JournalLimits
+from ganger.storage import FileJournal, JournalSettings
 from tests.unit.storage.memory_disk import File, MemoryDisk
 
 DIRECTORY = Path("/journal")
-SMALL = JournalLimits(segment_bytes=1 << 17, reserve_bytes=0, disk_free_bytes_min=0)
+SMALL = JournalSettings(segment_bytes=1 << 17, reserve_bytes=0, disk_free_bytes_min=0)
 
 
-def started(disk: MemoryDisk, *batches: bytes, limits: JournalLimits = SMALL, epoch: int = 0) -> FileJournal:
+def started(
+    disk: MemoryDisk, *batches: bytes, limits: JournalSettings = SMALL, epoch: int = 0
+) -> FileJournal:
     """A journal with these batches appended; the first one under a new epoch."""
     journal = FileJournal.open(DIRECTORY, limits=limits, disk=disk)
     for _ in journal.replay():
@@ -21,7 +23,7 @@ def started(disk: MemoryDisk, *batches: bytes, limits: JournalLimits = SMALL, ep
     return journal
 
 
-def replayed(disk: MemoryDisk, limits: JournalLimits = SMALL) -> list[bytes]:
+def replayed(disk: MemoryDisk, limits: JournalSettings = SMALL) -> list[bytes]:
     """What a process that opens the journal now would find; leaves the disk as it is."""
     journal = FileJournal.open(DIRECTORY, limits=limits, disk=disk)
     try:

@@ -8,7 +8,7 @@ import pytest
 
 from ganger.errors import InvariantViolated, JournalError, JournalFailed, JournalVersion
 from ganger.ports import Journal
-from ganger.storage import FileJournal, JournalLimits
+from ganger.storage import FileJournal, JournalSettings
 from ganger.storage.file_header import SEGMENT_MAGIC, FileHeader
 from tests.unit.storage.journals import DIRECTORY, SMALL, replayed, segment, segments, started
 from tests.unit.storage.memory_disk import MemoryDisk
@@ -37,7 +37,7 @@ def test_batches_come_back_in_order_after_a_kill() -> None:
 
 def test_the_real_disk_keeps_what_was_appended(tmp_path: Path) -> None:
     directory = tmp_path / "state" / "journal"
-    limits = JournalLimits(segment_bytes=1 << 16, reserve_bytes=1 << 16)
+    limits = JournalSettings(segment_bytes=1 << 16, reserve_bytes=1 << 16)
     batches = [bytes([n]) * 3_000 for n in range(60)]
     with_first = FileJournal.open(directory, limits=limits)
     assert list(with_first.replay()) == []
@@ -91,7 +91,9 @@ def test_a_batch_larger_than_a_segment_gets_a_segment_of_its_own() -> None:
 
 def test_a_batch_beyond_the_limit_is_refused_and_the_journal_goes_on() -> None:
     disk = MemoryDisk()
-    limits = JournalLimits(segment_bytes=1 << 15, frame_bytes_max=100, reserve_bytes=0, disk_free_bytes_min=0)
+    limits = JournalSettings(
+        segment_bytes=1 << 15, frame_bytes_max=100, reserve_bytes=0, disk_free_bytes_min=0
+    )
     journal = started(disk, b"a", limits=limits)
     with pytest.raises(JournalError, match="frame_bytes_max is 100"):
         journal.append(bytes(101))

@@ -6,13 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ganger.storage import FileJournal, JournalLimits, verify
+from ganger.storage import FileJournal, JournalSettings, verify
 
 APPEND = """
 import sys
 from pathlib import Path
-from ganger.storage import FileJournal, JournalLimits
-journal = FileJournal.open(Path(sys.argv[1]), limits=JournalLimits(segment_bytes=1 << 20, reserve_bytes=0))
+from ganger.storage import FileJournal, JournalSettings
+journal = FileJournal.open(Path(sys.argv[1]), limits=JournalSettings(segment_bytes=1 << 20, reserve_bytes=0))
 count = sum(1 for _ in journal.replay())
 journal.start(journal.epoch + 1, b"%d" % count)
 out = sys.stdout.buffer
@@ -36,7 +36,7 @@ def test_every_acknowledged_batch_survives_sigkill_again_and_again(tmp_path: Pat
             os.kill(child.pid, signal.SIGKILL)
             for line in child.stdout:
                 acknowledged = int(line)
-        journal = FileJournal.open(tmp_path, limits=JournalLimits(segment_bytes=1 << 20, reserve_bytes=0))
+        journal = FileJournal.open(tmp_path, limits=JournalSettings(segment_bytes=1 << 20, reserve_bytes=0))
         numbers = [int(batch.rstrip(b"\0") or b"0") for batch in journal.replay()]
         journal.close()
         assert numbers == list(range(len(numbers)))

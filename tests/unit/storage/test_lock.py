@@ -18,8 +18,8 @@ from tests.unit.storage.memory_disk import Fault, MemoryDisk
 HOLD = """
 import sys
 from pathlib import Path
-from ganger.storage import FileJournal, JournalLimits
-journal = FileJournal.open(Path(sys.argv[1]), limits=JournalLimits(reserve_bytes=0))
+from ganger.storage import FileJournal, JournalSettings
+journal = FileJournal.open(Path(sys.argv[1]), limits=JournalSettings(reserve_bytes=0))
 print("held", flush=True)
 sys.stdin.read()
 """

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from ganger.errors import JournalFailed, JournalFull
-from ganger.storage import FileJournal, JournalLimits
+from ganger.storage import FileJournal, JournalSettings
 from ganger.storage.file_header import SEGMENT_MAGIC, FileHeader
 from ganger.storage.frame import encode
 from tests.unit.storage.journals import DIRECTORY, SMALL, replayed, segment, segments, started
@@ -14,7 +14,7 @@ from tests.unit.storage.memory_disk import Fault, MemoryDisk, PowerCut
 
 SEEDS = range(20)
 SECOND_SEED = FileHeader(SEGMENT_MAGIC, 1, 2, 0, 0).seed
-LONG = JournalLimits(segment_bytes=1 << 20, reserve_bytes=0, disk_free_bytes_min=0)
+LONG = JournalSettings(segment_bytes=1 << 20, reserve_bytes=0, disk_free_bytes_min=0)
 
 
 def fail(disk: MemoryDisk, call: str, error: BaseException, *, nth: int = 1, short: int = 0) -> None:

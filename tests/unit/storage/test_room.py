@@ -6,13 +6,13 @@ import os
 import pytest
 
 from ganger.errors import ConfigurationError, JournalFailed, JournalFull
-from ganger.storage import FileJournal, JournalLimits
+from ganger.storage import FileJournal, JournalSettings
 from tests.unit.storage.journals import DIRECTORY, replayed, segments, started
 from tests.unit.storage.memory_disk import Fault, MemoryDisk
 
 KIB = 1 << 10
-LIMITS = JournalLimits(segment_bytes=128 * KIB, reserve_bytes=64 * KIB, disk_free_bytes_min=32 * KIB)
-BOUNDED = JournalLimits(
+LIMITS = JournalSettings(segment_bytes=128 * KIB, reserve_bytes=64 * KIB, disk_free_bytes_min=32 * KIB)
+BOUNDED = JournalSettings(
     segment_bytes=128 * KIB, reserve_bytes=64 * KIB, disk_free_bytes_min=0, journal_bytes_max=256 * KIB
 )
 BATCH = bytes(1_000)
@@ -229,7 +229,7 @@ def test_a_reserve_that_cannot_be_looked_at_is_a_failure() -> None:
 def test_a_reserve_follows_a_changed_limit() -> None:
     disk = MemoryDisk()
     started(disk, b"a", limits=LIMITS).close()
-    smaller = JournalLimits(segment_bytes=128 * KIB, reserve_bytes=16 * KIB, disk_free_bytes_min=0)
+    smaller = JournalSettings(segment_bytes=128 * KIB, reserve_bytes=16 * KIB, disk_free_bytes_min=0)
     started(disk, b"b", limits=smaller).close()
     assert reserve(disk) == 16 * KIB
     started(disk, b"c", limits=LIMITS).close()
@@ -271,4 +271,4 @@ def test_a_rotation_may_use_the_reserve() -> None:
 )
 def test_limits_that_cannot_be_meant_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
-        JournalLimits(**wrong)
+        JournalSettings(**wrong)

@@ -1,0 +1,5 @@
+"""The worlds of the scenarios, for tests of one module of the core."""
+
+from tests.environment.fixtures import agent, environment, make_agent, make_environment
+
+__all__ = ["agent", "environment", "make_agent", "make_environment"]
