@@ -89,11 +89,11 @@ def test_what_may_not_be_repeated_never_runs_twice_whatever_is_killed(tmp_path: 
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(10, 16))
+@pytest.mark.parametrize("seed", range(10, 14))
 def test_a_large_graph_survives_everything_but_the_master(seed: int) -> None:
     acts = [*[kill_executor] * 6, *[stop_executor] * 4, kill_agent, kill_agent, kill_zygote, stop_agent]
     with quick_cluster(slots=2, workers=3) as cluster:
-        run_graph(cluster, seed, 10_000, acts, (0.02, 0.3))
+        run_graph(cluster, seed, 40_000, acts, (0.02, 0.2))
         check_at_rest(cluster, 3)
 
 
@@ -109,7 +109,7 @@ def test_a_large_graph_survives_the_master_too(seed: int, monkeypatch: pytest.Mo
                 hosts.address, settings={"client": {"reconnect_delay_max_s": 0.1}}
             ) as client:
                 wait_workers(client, 2)
-                run_graph(client, seed, 6_000, acts, (0.05, 0.3))
+                run_graph(client, seed, 20_000, acts, (0.05, 0.3))
                 check_at_rest(client, 2)
         finally:
             hosts.close()

@@ -82,6 +82,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with root.make_context("ganger", chosen, obj=invocation) as context:
             root.invoke(context)
         sys.stdout.flush()
-    except BaseException as error:
+    except (Exception, KeyboardInterrupt) as error:
         return end_for(error, verbose=invocation.verbose)
     return 0

@@ -226,7 +226,12 @@ def _cores() -> int:
 
 def _check_counts(slots: int | None, workers: int, preload: str) -> None:
     for label, value in (("slots", slots), ("workers", workers)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise InvalidOption(f"{label} must be a whole number of at least 1, it is {value!r}")
+        if value is not None:
+            _check_count(label, value)
     if preload and ":" not in preload:
         raise InvalidOption(f"preload {preload!r} is not of the form module:function")
+
+
+def _check_count(label: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidOption(f"{label} must be a whole number of at least 1, it is {value!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 SUCCESS, FAILURE, RETRYABLE, EXIT, STOPPED, SKIPPED = range(6)
-"""Kinds: a value; an exception; one that the retry rule covers; sys.exit; a cancelled coroutine; not called."""
+"""Kinds: a value; an exception; one that will be retried; sys.exit; a cancelled coroutine; not called."""
 
 
 class Finished(NamedTuple):

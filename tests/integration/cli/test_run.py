@@ -1,4 +1,4 @@
-"""`ganger run`: the script finds the cluster that there is, or gets its own; its exit code is the command's."""
+"""`ganger run`: the script finds a cluster, or gets its own, and its exit code is the one of the command."""
 
 from pathlib import Path
 
