@@ -77,6 +77,14 @@ def wait_for(gate: str, path: str, number: int = 0) -> int:
     return number
 
 
+def fail_until(gate: str, path: str) -> int:
+    """Fails as long as a file is not there. Returns how often it had failed."""
+    if not os.path.exists(gate):
+        note(path, "failed")
+        raise LookupError("not there yet")
+    return len(notes(path))
+
+
 def blob(size_bytes: int) -> bytes:
     """Bytes that no compression could shorten much, and that differ by position."""
     return (b"0123456789abcdef" * (size_bytes // 16 + 1))[:size_bytes]
@@ -172,7 +180,7 @@ async def heed_nothing(path: str, stubborn: bool) -> int:
     return os.getpid()
 
 
-# ----------------------------------------------------------------------------------- processes and descriptors
+# --------------------------------------------------------------------------------- processes and descriptors
 
 
 def start_a_process(path: str) -> int:

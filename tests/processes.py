@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,24 +17,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 import psutil
 
 from ganger import Client, Cluster
-from ganger.config import MasterSettings, WorkerSettings
 from ganger.errors import MasterUnreachable
-from ganger.host.plan import HostPlan, Status
-from ganger.master.server import MasterPlan
-from ganger.protocol.framing import FrameParser, frame
 from ganger.protocol.views import WorkerView
-from ganger.security.secret import read_secret
-from ganger.worker.agent import WorkerPlan
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 30.0
 """How long anything may take before a test calls it a hang; nothing that works comes near."""
 POLL_S = 0.01
-LEASE_S = 1.5
 QUICK: dict[str, dict[str, object]] = {"master": {"worker_lease_s": 1.0}, "worker": {"beat_s": 0.2}}
 """Settings under which a silent worker is missed soon."""
 
@@ -201,117 +192,8 @@ class Program:
                 each.kill()
 
 
-# -------------------------------------------------------------------------------------- hosts of one's own
-
-
-class Host:
-    """A host process with a plan, as `ganger master` and `ganger worker` start one.
-
-    Args:
-        plan: What it runs.
-        state: The user's state folder for it, where the secret lies.
-    """
-
-    def __init__(self, plan: HostPlan, state: Path) -> None:
-        self._status, status_end = os.pipe()
-        self._parser = FrameParser(1 << 20)
-        self.heard: list[Status] = []
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "ganger.host", str(status_end)],
-            stdin=subprocess.PIPE,
-            pass_fds=[status_end],
-            env={**os.environ, "XDG_STATE_HOME": str(state), "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
-        )
-        os.close(status_end)
-        os.set_blocking(self._status, False)
-        assert self.process.stdin is not None
-        self.process.stdin.write(frame(msgspec.msgpack.encode(plan)))
-        self.process.stdin.flush()
-
-    def wait_ready(self, *names: str) -> None:
-        """Waits until each of its processes has said that it is ready."""
-        eventually(f"{names} ready; heard {self.heard}", lambda: self._listen() >= set(names))
-
-    def _listen(self) -> set[str]:
-        try:
-            data = os.read(self._status, 1 << 16)
-        except BlockingIOError:
-            data = b""
-        self.heard += [msgspec.msgpack.decode(body, type=Status) for body in self._parser.feed(data)]
-        return {status.name for status in self.heard if status.ready}
-
-    def children(self) -> list[psutil.Process]:
-        """The processes that it has started: a master, agents."""
-        return psutil.Process(self.process.pid).children()
-
-    def close(self) -> None:
-        """Closes its lifeline and waits for it."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(PATIENCE_S)
-        os.close(self._status)
-
-
 @contextmanager
 def short_folder() -> Iterator[Path]:
     """A folder whose name leaves room for a socket's, which may have about a hundred characters."""
     with tempfile.TemporaryDirectory(prefix="gt-", dir="/tmp") as name:
         yield Path(name)
-
-
-def free_port() -> int:
-    """A port of the loopback address that nobody listens on at present."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-    return port
-
-
-class TwoHosts:
-    """A master on a fixed port with a file journal, and a host of workers; either can be killed.
-
-    Args:
-        folder: Where journal and secret lie.
-        workers: How many, of two slots each.
-    """
-
-    def __init__(self, folder: Path, workers: int = 2) -> None:
-        self.folder = folder
-        self.address = f"127.0.0.1:{free_port()}"
-        self.journal = str(folder / "journal")
-        self.master = self._start_master()
-        secret = read_secret()
-        assert secret is not None
-        settings = WorkerSettings(beat_s=0.2, reconnect_delay_max_s=0.1)
-        plans = [
-            WorkerPlan(self.address, f"worker-{number}", 2, secret=secret.hex(), settings=settings)
-            for number in range(workers)
-        ]
-        self.workers = Host(HostPlan(None, plans), folder)
-
-    def _start_master(self) -> Host:
-        plan = MasterPlan([self.address], self.journal, settings=MasterSettings(worker_lease_s=LEASE_S))
-        host = Host(HostPlan(plan, []), self.folder)
-        host.wait_ready("master")
-        return host
-
-    def kill_master(self) -> None:
-        """Kills the master; its host ends with it."""
-        (process,) = self.master.children()
-        process.send_signal(signal.SIGKILL)
-        wait_gone([process])
-        self.master.close()
-
-    def start_master(self) -> None:
-        """Starts it again on the same port and journal."""
-        self.master = self._start_master()
-
-    def kill_workers(self) -> None:
-        """Kills every agent at once; their host starts others."""
-        for agent in self.workers.children():
-            agent.send_signal(signal.SIGKILL)
-
-    def close(self) -> None:
-        """Ends both hosts."""
-        self.workers.close()
-        self.master.close()

@@ -76,7 +76,7 @@ def submit_graph(client: Client, graph: list[Node]) -> list[Future[bytes]]:
         else:
             inputs = parts if node.shape == "list" else tuple(parts)
         arguments = (node.number, node.size_bytes, node.seconds, node.fails, inputs)
-        futures.append(client.submit(compute, *arguments))  # type: ignore[arg-type]
+        futures.append(client.submit(compute, *arguments))
     return futures
 
 

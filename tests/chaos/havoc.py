@@ -16,7 +16,7 @@ import psutil
 from ganger import Client
 from ganger.errors import MasterUnreachable
 from ganger.protocol.views import WorkerView
-from tests.processes import TwoHosts
+from tests.hosts import TwoHosts
 
 Act = Callable[[Random, list[WorkerView]], object]
 STOPPED_S = 1.5

@@ -1,7 +1,7 @@
 """An agent's core among executors that run nothing: each call starts and ends when a test says so.
 
-A fake executor obeys the ring's contract: it publishes the call that it starts, skips what was revoked before it
-came to it, and runs what was revoked too late. After every step the invariants of the agent are checked.
+A fake executor obeys the ring's contract: it publishes the call that it starts, says of a revoked call that it has
+skipped it, and runs what it had started before. After every step the invariants of the agent are checked.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ganger.core.worker import (
     ExecutorStarted,
     LeaveAsked,
     MemorySampled,
+    Revoked,
     Ticked,
     WorkerCore,
 )
@@ -33,7 +34,7 @@ from ganger.core.worker_effects import (
     ToMaster,
 )
 from ganger.protocol import messages as m
-from ganger.protocol.calls import FAILURE, RETRYABLE, STOPPED, SUCCESS, Finished
+from ganger.protocol.calls import FAILURE, RETRYABLE, SKIPPED, STOPPED, SUCCESS, Finished
 from ganger.protocol.codec import decode_from_worker, decode_to_executor, decode_to_worker, encode
 from ganger.protocol.executor_messages import CancelCall, Learn, Run
 from ganger.protocol.options import FunctionBody, SpecBody, TaskOptions
@@ -226,6 +227,7 @@ class AgentEnvironment:
             if not first <= index <= last:
                 executor.running[index] = payload
                 return int(payload)
+            executor.finished.append(Finished(index, SKIPPED, 0, b""))
         return None
 
     def end(
@@ -332,13 +334,21 @@ class AgentEnvironment:
                 case ToExecutor():
                     self.executors[effect.slot].take(decode_to_executor(encode(effect.message)))
                 case Revoke():
-                    self.executors[effect.slot].revoked = (effect.first, effect.last)
+                    self._revoke(effect)
                 case StartExecutor():
                     self.executors[effect.slot] = FakeExecutor()
                 case EndExecutor():
                     self.executors[effect.slot].asked_to_end = True
                 case LeaveCluster():
                     self.left = True
+
+    def _revoke(self, effect: Revoke) -> None:
+        """Writes what is revoked, then reads what has started, and tells at once, as the shell does."""
+        executor = self.executors[effect.slot]
+        executor.revoked = (effect.first, effect.last)
+        finished, executor.finished = executor.finished, []
+        event = Revoked(effect.slot, effect.last, finished, executor.started, executor.started_ns)
+        self._apply(self.core.step(event, self.now_ns))
 
     def _on_said(self, message: object) -> None:
         assert self.core.connected, f"{message} was said to nobody"

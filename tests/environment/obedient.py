@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ganger.protocol import messages as m
+from ganger.protocol.options import TaskOptions
 from tests.environment.peers import FakeClient, FakeWorker
 
 
@@ -20,6 +21,12 @@ class ObedientWorker(FakeWorker):
         self.begun: set[int] = set()
         self.zombies: dict[int, int] = {}
         self.draining = False
+        self.options: dict[int, TaskOptions] = {}
+
+    def on_assign(self, assign: m.Assign) -> None:
+        super().on_assign(assign)
+        for group in assign.groups:
+            self.options.update(dict.fromkeys(group.tasks, self.specs[group.spec].options))
 
     def on_stop(self, stop: m.Stop) -> None:
         for task in stop.tasks:
@@ -93,12 +100,26 @@ class ObedientClient(FakeClient):
         if self.connected:
             self.say(m.Submit([group]))
 
-    def rejoin(self) -> None:
-        """Comes back and says again what is not recorded."""
-        self.connect()
-        self.environment.run()
+    def resend(self) -> None:
+        """After a reconnect: says again what may not be recorded, and lets go again of what it let go of."""
         for group in list(self.unsent):
             self.say(m.Submit([group]))
         if self.released:
             self.release(*self.released)
         self.environment.run()
+
+    def forget(self) -> None:
+        """Its session is gone, and with it everything that it had submitted."""
+        for known in (self.calls, self.unsent):
+            known.clear()
+        for ended in (self.refused, self.released, self.cancelled, self.kept, self.running):
+            ended.clear()
+        for told in (self.results, self.errors, self.origins):
+            told.clear()
+        self.next_sequence = self.next_spec = 0
+        self.through = -1
+
+    @property
+    def untold(self) -> set[int]:
+        """Calls of whose end it was not told, and in which it is still interested."""
+        return set(self.calls) - self.ended - self.refused - self.released

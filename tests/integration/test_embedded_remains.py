@@ -42,7 +42,9 @@ def start(folder: Path, request: pytest.FixtureRequest) -> Callable[[str], Progr
         request.addfinalizer(program.close)
         program.wait_line("running")
         shared = [each for each in program.family if each.pid != program.process.pid]
-        assert len(shared) >= 6, "a host, a master, an agent, a zygote, two executors, and what a task started"
+        assert len(shared) >= 6, (
+            "a host, a master, an agent, a zygote, two executors, and what a task started"
+        )
         assert any(program.temporary.iterdir()), "its folder is where this test looks"
         return program
 

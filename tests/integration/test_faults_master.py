@@ -10,32 +10,20 @@ import pytest
 
 import ganger
 from ganger.errors import MasterUnreachable, TaskCancelled
-from tests.misbehaviour import noted, notes, wait_for
-from tests.processes import (
-    LEASE_S,
-    PATIENCE_S,
-    TwoHosts,
-    eventually,
-    kill,
-    short_folder,
-    wait_workers,
-)
+from tests.hosts import LEASE_S, TwoHosts, two_hosts
+from tests.misbehaviour import fail_until, noted, notes, wait_for
+from tests.processes import PATIENCE_S, eventually, kill, wait_workers
+
 
 @pytest.fixture
-def hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[TwoHosts]:
-    with short_folder() as folder:
-        monkeypatch.setenv("XDG_STATE_HOME", str(folder))
-        made = TwoHosts(folder)
-        try:
-            yield made
-        finally:
-            made.close()
+def hosts() -> Iterator[TwoHosts]:
+    with two_hosts() as made:
+        yield made
 
 
 @pytest.fixture
 def client(hosts: TwoHosts) -> Iterator[ganger.Client]:
-    with ganger.connect(hosts.address, settings={"client": {"reconnect_delay_max_s": 0.1}}) as made:
-        wait_workers(made, 2)
+    with hosts.connect() as made:
         yield made
 
 
@@ -176,3 +164,16 @@ def test_a_master_that_hangs_and_wakes_loses_no_worker_and_no_task(
     assert client.gather(futures, PATIENCE_S) == list(range(8))
     assert Counter(line.split()[0] for line in notes(path)) == Counter(map(str, range(8)))
     assert {worker.pid for worker in wait_workers(client, 2)} == before
+
+
+def test_a_retry_that_was_due_while_the_master_was_away_is_made(
+    hosts: TwoHosts, client: ganger.Client, tmp_path: Path
+) -> None:
+    gate, path = tmp_path / "gate", str(tmp_path / "notes")
+    patient = client.options(retries=10_000, retry_delay_s=0.02, retry_delay_max_s=0.05)
+    future = patient.submit(fail_until, str(gate), path)
+    eventually("some failures", lambda: len(notes(path)) >= 3)
+    hosts.kill_master()
+    gate.touch()
+    hosts.start_master()
+    assert future.result(PATIENCE_S) >= 3

@@ -17,10 +17,10 @@ from ganger.host.plan import HostPlan
 from ganger.master.server import MasterPlan
 from ganger.protocol.views import WorkerView
 from ganger.worker.agent import WorkerPlan
+from tests.hosts import Host
 from tests.misbehaviour import noted, notes, sleep_for_ever, wait_for, where
 from tests.processes import (
     PATIENCE_S,
-    Host,
     eventually,
     kill,
     quick_cluster,
@@ -55,7 +55,7 @@ class Gated:
 
     def wait_started(self, count: int) -> list[tuple[int, int]]:
         """Waits until so many have started."""
-        return eventually(f"{count} starts", lambda: len(self.homes()) >= count and self.homes())
+        return eventually(f"{count} starts", lambda: self.homes() if len(self.homes()) >= count else [])
 
     def held_by(self, worker: WorkerView) -> int:
         """The number of the task that started last on a worker."""

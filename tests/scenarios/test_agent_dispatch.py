@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from ganger.core.dispatch import TAKEN_BACK_MAX
 from ganger.protocol import messages as m
+from ganger.protocol.calls import SUCCESS, Finished
 from tests.environment.agent import MS_NS, US_NS, AgentEnvironment
 
 Make = Callable[..., AgentEnvironment]
@@ -175,7 +176,23 @@ def test_what_arrives_behind_slow_calls_goes_back_at_once(agent: AgentEnvironmen
     assert agent.returned == [2, 3]
 
 
-def test_a_call_that_was_revoked_too_late_runs_twice_and_counts_once(make_agent: Make) -> None:
+def test_a_call_that_had_just_started_when_it_was_revoked_stays_with_its_executor(make_agent: Make) -> None:
+    agent = make_agent(2)
+    agent.teach_cost(elapsed_ns=100 * US_NS)
+    agent.assign(1, 2, 3, 4)
+    agent.start(0)
+    agent.work(1)
+    agent.tick()
+    agent.end(0)
+    agent.start(0)
+    agent.hear(m.Drain())
+    assert (agent.tasks(0), agent.returned) == ([2], [])
+    agent.end(0)
+    agent.look(0)
+    assert sorted(agent.done) == [1, 2, 3, 4]
+
+
+def test_a_call_that_was_just_starting_when_it_was_revoked_is_skipped_and_moves(make_agent: Make) -> None:
     agent = make_agent(2)
     agent.teach_cost(elapsed_ns=100 * US_NS)
     agent.assign(1, 2, 3, 4)
@@ -183,34 +200,75 @@ def test_a_call_that_was_revoked_too_late_runs_twice_and_counts_once(make_agent:
     agent.work(1)
     agent.now_ns += 3 * MS_NS
     executor = agent.executors[0]
-    index = executor.index_of(2)  # it has passed the revocation, which the agent cannot know
-    executor.running[index] = executor.waiting.pop(index)
-    agent.tick()
-    assert agent.tasks(1) == [2]
-    agent.end(0, 1)
-    agent.end(0, 2)
+    index = executor.index_of(2)
+    executor.started = index  # it has announced the call, and reads the revocation next
+    executor.finished.append(_finished(index - 1))
+    executor.running.clear()
+    agent.hear(m.Stop([99]))
+    agent.hear(m.Drain())
+    assert agent.returned == []
+    assert agent.start(0) is None
     agent.look(0)
-    assert sorted(agent.done) == [1, 2, 3, 4]
+    assert agent.returned == [2]
+    assert sorted(agent.done) == [1, 3, 4]
+
+
+def _finished(index: int) -> Finished:
+    return Finished(index, SUCCESS, 10 * US_NS, b"late")
+
+
+def test_a_call_that_ran_although_it_was_revoked_counts_once(make_agent: Make) -> None:
+    agent = make_agent(2)
+    agent.teach_cost(elapsed_ns=100 * US_NS)
+    agent.assign(1, 2, 3, 4)
+    agent.start(0)
+    agent.work(1)
+    agent.pass_ms(3)
+    assert agent.tasks(1) == [2]
+    index = agent.executors[0].last
+    agent.executors[0].finished.append(_finished(index))
+    agent.end(0)
+    agent.look(0)
+    assert agent.done[2] == b"late"
     assert agent.work(1) == [2]
     agent.assign(5, 6)
     assert len(agent.tasks(0)) == len(agent.tasks(1)) == 1
 
 
-def test_a_revoked_call_that_ran_delivers_before_its_second_copy_starts(make_agent: Make) -> None:
-    agent = make_agent(1)
+def test_a_call_that_went_back_to_the_master_and_ran_all_the_same_is_reported(agent: AgentEnvironment) -> None:
     agent.teach_cost(elapsed_ns=100 * US_NS)
     agent.assign(1, 2)
     agent.start()
-    agent.now_ns += 3 * MS_NS
-    agent.tick()
+    agent.pass_ms(3)
     assert agent.returned == [2]
-    late = agent.executors[0]
-    late.revoked = (1, 0)
-    agent.end()
-    assert agent.start() == 2
-    agent.end()
+    agent.executors[0].finished.append(_finished(agent.executors[0].last))
     agent.look()
-    assert sorted(agent.done) == [1, 2]
+    assert agent.done == {2: b"late"}
+
+
+def test_a_second_revocation_does_not_bring_back_what_the_first_took(make_agent: Make) -> None:
+    agent = make_agent(2)
+    agent.teach_cost(elapsed_ns=100 * US_NS)
+    agent.assign(1, 2, 3, 4)
+    agent.start(0)
+    agent.work(1)
+    agent.pass_ms(3)
+    agent.end(0)
+    agent.look(0)
+    agent.work(1)
+    agent.assign(*range(5, 15))
+    agent.hear(m.Stop(agent.tasks(0)[-1:]))
+    assert agent.start(0) != 2
+    for slot in (0, 1, 0, 1):
+        if agent.executors[slot].running:
+            agent.end(slot)
+        agent.work(slot)
+    assert sorted(agent.done) == sorted({*range(1, 15)} - {_stopped(agent)})
+
+
+def _stopped(agent: AgentEnvironment) -> int:
+    (missing,) = {*range(1, 15)} - agent.done.keys()
+    return missing
 
 
 def test_only_so_many_revoked_calls_are_remembered(make_agent: Make) -> None:

@@ -57,7 +57,7 @@ class Owner(Protocol):
         ...
 
     def on_away(self, reason: str) -> None:
-        """It is gone for now."""
+        """It is away."""
         ...
 
     def on_refused(self, error: Refused) -> None:

@@ -372,7 +372,7 @@ class Engine:
                 self._loop.call_soon(self._flush)
 
     def on_away(self, reason: str) -> None:
-        """The master is gone for now; questions must be asked again, calls need not."""
+        """The master is away; questions must be asked again, calls need not."""
         self._fail_requests(
             MasterUnreachable(f"the master went away ({reason})", hint="try again in a moment")
         )

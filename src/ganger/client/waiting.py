@@ -117,7 +117,7 @@ def map_ordered(
     """Results in order. The first calls are made as soon as this is called."""
     flight: deque[Future[Any]] = deque()
     _refill(flight, window, submit, fn)
-    return _in_order(flight, window, submit, fn, deadline_s)
+    return _begun(_in_order(flight, window, submit, fn, deadline_s))
 
 
 def _refill(flight: deque[Future[Any]], window: Window[Any], submit: Submit, fn: Callable[..., Any]) -> None:
@@ -134,6 +134,7 @@ def _in_order(
     deadline_s: float | None,
 ) -> Iterator[Any]:
     try:
+        yield None
         while flight:
             value = flight[0].result(left_s(deadline_s))  # it stays there until then, to be abandoned too
             flight.popleft()
@@ -159,7 +160,7 @@ def map_unordered(submit: Submit, window: Window[Any], fn: Callable[..., Any]) -
                 future.when_done(partial(ended.put, future))
 
     refill()
-    return _as_they_come(ended, flight, window, refill)
+    return _begun(_as_they_come(ended, flight, window, refill))
 
 
 def _as_they_come(
@@ -169,6 +170,7 @@ def _as_they_come(
     refill: Callable[[], None],
 ) -> Iterator[Any]:
     try:
+        yield None
         while flight:
             future = ended.get()
             flight.discard(future)
@@ -179,6 +181,12 @@ def _as_they_come(
         window.raise_deferred()
     finally:
         window.abandon(flight)
+
+
+def _begun(results: Iterator[Any]) -> Iterator[Any]:
+    """Runs a generator to its first yield, which gives nothing: only then does dropping it abandon the flight."""
+    next(results)
+    return results
 
 
 def deadline_of(timeout: float | None) -> float | None:

@@ -13,7 +13,7 @@ from ganger.core.endings import Endings, unreleased
 from ganger.core.intervals import IntervalSet
 from ganger.core.lifecycle import SUCCEEDED
 from ganger.core.roster import NO_CONNECTION, Client
-from ganger.core.tasks import Session, Task
+from ganger.core.tasks import Session, Spec, Task
 from ganger.protocol.ids import ConnectionId, TaskId, session_of, task_id
 from ganger.protocol.messages import (
     Accepted,
@@ -135,18 +135,25 @@ class ClientDesk:
         if fresh:
             self.context.record(SpecsDefined(client.session, functions, fresh))
         for spec in fresh:
-            self._warn_unplaceable(client, session, spec.id)
+            self._warn_unplaceable(client, session.specs[spec.id])
 
-    def _warn_unplaceable(self, client: Client, session: Session, number: int) -> None:
-        spec = session.specs[number]
-        workers = self.context.roster.workers.values()
-        if workers and not any(worker.can_ever_hold(spec.shape) for worker in workers):
-            wants = ", ".join(f"{name} {amount:g}" for name, amount in spec.options.resources.items())
-            pins = f" on {', '.join(spec.options.workers)}" if spec.options.workers else ""
-            text = f"no present worker can ever hold {spec.name} (it asks for {wants or 'one slot'}{pins})"
-            self.context.send(
-                client.connection, Notice(text, "start a worker that offers this, or ask for less")
-            )
+    def _warn_unplaceable(self, client: Client, spec: Spec) -> None:
+        """Says at once that no worker that is here can ever run the spec's tasks."""
+        roster = self.context.roster
+        if not any(worker.announced for worker in roster.workers.values()) or roster.can_hold(spec.shape):
+            return
+        wants = ", ".join(f"{name} {amount:g}" for name, amount in spec.options.resources.items())
+        pins = f" on {', '.join(spec.options.workers)}" if spec.options.workers else ""
+        text = f"no present worker can ever hold {spec.name} (it asks for {wants or 'one slot'}{pins})"
+        self.context.send(client.connection, Notice(text, "start a worker that offers this, or ask for less"))
+
+    def warn_of_stranded(self) -> None:
+        """The first worker is here: whoever waits for something that it cannot hold is told."""
+        for queue in self.context.ledger.ready:
+            head = None if queue.shape.plain else queue.head()
+            client = self.context.roster.clients.get(session_of(head.id)) if head is not None else None
+            if head is not None and client is not None:
+                self._warn_unplaceable(client, head.spec)
 
     def on_submit(self, client: Client, submit: Submit) -> None:
         """Tasks. Those that were recorded before are acknowledged and not run again."""

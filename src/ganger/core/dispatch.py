@@ -152,9 +152,8 @@ class Dispatch:
 
     def revoke(self, slot: Slot) -> None:
         """Has the executor skip what it has not started; the shell's next word is what it had (`Revoked`)."""
-        unstarted = slot.unstarted()
-        if unstarted and slot.ending is None:
-            self.core.effects.append(Revoke(slot.number, unstarted[0][0], slot.sent))
+        if slot.ending is None and slot.unstarted():
+            self.core.effects.append(Revoke(slot.number, slot.started + 1, slot.sent))
 
     def take_back(self, slot: Slot, last: int) -> None:
         """What had not started, up to this index, goes to the front of the queue, in order."""

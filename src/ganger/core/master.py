@@ -85,7 +85,7 @@ class Master:
             Report: self.workers.on_report,
             Started: self.workers.on_started,
             Beat: self._on_beat,
-            Held: self.workers.on_held,
+            Held: self._on_held,
             Draining: lambda worker, _: self.workers.on_draining(worker),
             Goodbye: self._on_worker_goodbye,
         }
@@ -227,6 +227,11 @@ class Master:
     def _on_beat(self, worker: Worker, beat: Beat) -> None:
         self.workers.on_beat(worker, beat)
         self.context.send(worker.connection, Pong())
+
+    def _on_held(self, worker: Worker, held: Held) -> None:
+        self.workers.on_held(worker, held)
+        if len(self.context.roster.workers) == 1:
+            self.clients.warn_of_stranded()
 
     def _on_worker_goodbye(self, worker: Worker, _: Goodbye) -> None:
         self.workers.on_goodbye(worker)

@@ -8,7 +8,7 @@ from msgspec import msgpack
 
 from ganger.core.context import Context
 from ganger.core.explain import explain
-from ganger.core.lifecycle import State
+from ganger.core.lifecycle import READY, SUCCEEDED, State
 from ganger.core.roster import NO_CONNECTION, Worker
 from ganger.core.tasks import Task
 from ganger.errors import GangerError, InvalidOption
@@ -81,7 +81,16 @@ class Queries:
             raise InvalidOption(f"there is no state {wanted!r}", hint=f"known: {', '.join(sorted(states))}")
         tasks = self.context.ledger.tasks.values()
         chosen = (task for task in tasks if not wanted or task.state.name.lower() == wanted)
-        return [task_view(task) for task in islice(chosen, min(query.limit, LIMIT_MAX))]
+        return [task_view(task, self._note(task)) for task in islice(chosen, min(query.limit, LIMIT_MAX))]
+
+    def _note(self, task: Task) -> str:
+        if (
+            task.state is READY
+            and not task.spec.shape.plain
+            and not self.context.roster.can_hold(task.spec.shape)
+        ):
+            return "no present worker can hold it"
+        return "runs alone" if task.suspect and task.state < SUCCEEDED else ""
 
     def _explain(self, query: Query) -> Explanation:
         try:
@@ -96,7 +105,7 @@ class Queries:
                 f"there is no task {query.argument}",
                 hint="it may have ended and its result been released; see: ganger task list",
             )
-        return Explanation(task_view(task), explain(self.context, task))
+        return Explanation(task_view(task, self._note(task)), explain(self.context, task))
 
 
 def worker_view(worker: Worker) -> WorkerView:
@@ -120,7 +129,7 @@ def worker_view(worker: Worker) -> WorkerView:
     )
 
 
-def task_view(task: Task) -> TaskView:
+def task_view(task: Task, note: str = "") -> TaskView:
     """A task as a row."""
     return TaskView(
         id=show_task(task.id),
@@ -133,4 +142,5 @@ def task_view(task: Task) -> TaskView:
         failures=task.failures,
         losses=task.losses,
         session=session_of(task.id),
+        note=note,
     )

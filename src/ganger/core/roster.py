@@ -261,6 +261,10 @@ class Roster:
         self.by_connection[connection] = worker
         return worker
 
+    def can_hold(self, shape: Shape) -> bool:
+        """Whether any worker that is here could run such a task if it were empty."""
+        return any(worker.can_ever_hold(shape) for worker in self.workers.values())
+
     def offer_room(self, worker: Worker) -> None:
         """The worker may have room: enter it where `next_open` looks."""
         if not worker.takes_work or worker.offered_version == worker.version:

@@ -138,19 +138,25 @@ class WorkerDesk:
     def lose(self, worker: Worker, why: str) -> None:
         """The worker is gone. What ran is charged a loss; what may have started becomes a suspect."""
         context = self.context
-        context.log(WARNING, f"worker {worker.name} is lost: {why}; it held {len(worker.assigned)} attempts")
-        if worker.connection != NO_CONNECTION:
-            context.close(worker.connection)
-            context.roster.by_connection.pop(worker.connection, None)
-            worker.connection = NO_CONNECTION
-        context.roster.workers.pop(worker.name, None)
-        worker.version += 1
+        held = len(worker.assigned)
+        context.log(WARNING, f"worker {worker.name} is lost: {why}; it held {held} attempts")
+        self._dismiss(worker)
         tasks = [context.ledger.tasks[identifier] for identifier in sorted(worker.assigned)]
         worker.assigned.clear()
         started = [task for task in tasks if task.state == RUNNING]
         unknown = [task for task in tasks if task.state != RUNNING]
         self._lose_started(started, f"worker {worker.name} was lost: {why}")
         self._suspect(unknown, worker, why)
+
+    def _dismiss(self, worker: Worker) -> None:
+        """Takes the worker off the roster and closes its connection."""
+        context = self.context
+        if worker.connection != NO_CONNECTION:
+            context.close(worker.connection)
+            context.roster.by_connection.pop(worker.connection, None)
+            worker.connection = NO_CONNECTION
+        context.roster.workers.pop(worker.name, None)
+        worker.version += 1
 
     def _suspect(self, tasks: list[Task], worker: Worker, why: str) -> None:
         back: list[int] = [task.id for task in tasks if task.spec.options.repeatable]
@@ -289,7 +295,8 @@ class WorkerDesk:
     def on_goodbye(self, worker: Worker) -> None:
         """The worker has left on purpose; nothing that it still held had started."""
         self._return(worker, list(worker.assigned))
-        self.lose(worker, "it left")
+        self.context.log(INFO, f"worker {worker.name} has left")
+        self._dismiss(worker)
 
     # --- time ------------------------------------------------------------------------------------
 

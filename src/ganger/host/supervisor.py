@@ -192,12 +192,13 @@ class Supervisor:
     def _stop(self) -> None:
         """Workers first, so that they can report, then the master; whoever does not heed is killed.
 
-        A throw-away cluster has nothing to report to anyone: its master goes first.
+        A throw-away cluster has nothing to report to anyone: its master goes first. Nor have workers whose
+        master is gone already.
         """
         self._stopping = True
         master = [child for child in self.children.values() if child.name == "master"]
         workers = [child for child in self.children.values() if child.name != "master"]
-        if self.plan.folder:
+        if self.plan.folder or (self.plan.master is not None and not master):
             self._end(master, signal.SIGTERM)
             self._end(workers, signal.SIGKILL)
         else:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from ganger.config import MasterSettings
 from ganger.core.events import Connected, Disconnected, Received
-from ganger.errors import ProtocolError
 from ganger.master.gate import WORKER, Gate
 from ganger.net.link import Link
 from ganger.protocol.codec import Decoder, decode_from_client, decode_from_worker, decode_hello, encode
@@ -109,8 +108,6 @@ class Connections:
             self.offer(Received(peer.identifier, peer.decode(body)))
 
     def _on_greeting(self, peer: Peer, body: bytes | memoryview) -> None:
-        if len(body) > GREETING_BYTES_MAX:
-            raise ProtocolError(f"a greeting of {len(body):,} bytes")
         hello = decode_hello(body)
         refusal = self.gate.check(peer.link, peer.nonce, hello)
         if refusal is not None:
@@ -120,6 +117,7 @@ class Connections:
             return
         if peer.timeout is not None:
             peer.timeout.cancel()
+        peer.link.allow(self.settings.frame_bytes_max)
         peer.decode = decode_from_worker if hello.role == WORKER else decode_from_client
         proof = self.gate.own_proof(peer.nonce, hello)
         local = peer.link.peer_uid() is not None
@@ -144,7 +142,7 @@ class _MasterLink(Link):
     """A link that reports its own making."""
 
     def __init__(self, connections: Connections) -> None:
-        super().__init__(connections.on_body, connections.on_lost, connections.settings.frame_bytes_max)
+        super().__init__(connections.on_body, connections.on_lost, GREETING_BYTES_MAX)
         self._connections = connections
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from ganger.config import JournalSettings, MasterSettings
 from ganger.core.master import Master
 from ganger.core.recovery import recover
-from ganger.errors import GangerError, JournalError
+from ganger.errors import JournalError
 from ganger.master.compaction import Compaction
 from ganger.master.connections import Connections
 from ganger.master.gate import Gate
@@ -180,8 +180,8 @@ class MasterServer:
             self.pump.turn()
         except JournalError as error:
             self._fail(error)
-        except GangerError as error:
-            logger.critical("%s", error, exc_info=error)
+        except Exception as error:  # half a step has changed the ledger: only a replay can be trusted now
+            logger.critical("the master has failed: %r", error, exc_info=error)
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:

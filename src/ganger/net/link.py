@@ -52,6 +52,10 @@ class Link(asyncio.Protocol):
         self.transport = None
         self.on_lost(self, self.reason or (str(error) if error else "closed by the peer"))
 
+    def allow(self, frame_bytes_max: int) -> None:
+        """Accepts bodies up to this size from now on."""
+        self._parser.frame_bytes_max = frame_bytes_max
+
     def send(self, body: bytes) -> None:
         """Queues a body; drops it if the connection has ended."""
         transport = self.transport

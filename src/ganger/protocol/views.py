@@ -28,7 +28,7 @@ class WorkerView(Struct, frozen=True):
 
 
 class TaskView(Struct, frozen=True):
-    """One task as the master sees it."""
+    """One task as the master sees it. `note` says what is remarkable, such as that nobody can run it."""
 
     id: str
     name: str
@@ -40,6 +40,7 @@ class TaskView(Struct, frozen=True):
     failures: int
     losses: int
     session: int
+    note: str = ""
 
 
 class StatusView(Struct, frozen=True):

@@ -223,7 +223,7 @@ class Agent:
             self._tell(Assigned(message))  # type: ignore[arg-type]  # the decoder admits nothing else
 
     def on_away(self, reason: str) -> None:
-        """The master is gone for now: the executors go on."""
+        """The master is away: the executors go on."""
         self.core.disconnected()
 
     def on_refused(self, error: Refused) -> None:

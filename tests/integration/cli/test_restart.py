@@ -9,6 +9,8 @@ from tests.integration.cli.commands import Commands, pause
 from tests.processes import PATIENCE_S, eventually, wait_gone
 
 TASKS = 400
+SOON = ("--set", "master.worker_lease_s=1", "--set", "worker.beat_s=0.2")
+"""What the killed cluster's worker held is given to others soon."""
 
 
 def square(number: int) -> int:
@@ -24,7 +26,7 @@ def master_of(running_log: str) -> int:
 
 
 def test_a_client_that_stays_gets_every_acknowledged_result_after_the_masters_death(user: Commands) -> None:
-    first, address = user.up("--slots", "2")
+    first, address = user.up("--slots", "2", *SOON)
     with ganger.connect() as client:
         futures = [client.submit(square, number) for number in range(TASKS)]
         eventually("all are acknowledged", lambda: client.status().submitted == TASKS)
@@ -37,7 +39,7 @@ def test_a_client_that_stays_gets_every_acknowledged_result_after_the_masters_de
         user.check_nothing_left()
         assert not all(future.done() for future in futures), "else there was nothing to recover"
 
-        again, _ = user.up("--slots", "2", "--listen", address)
+        again, _ = user.up("--slots", "2", "--listen", address, *SOON)
         assert client.gather(futures, PATIENCE_S) == [number * number for number in range(TASKS)]
         assert client.status().epoch == 2
     assert again.stop().code == 0
