@@ -1,4 +1,4 @@
-"""Hosts as `ganger master` and `ganger worker` start them: separate, so that each can be killed and come back."""
+"""Hosts as `ganger master` and `ganger worker` start them: each can be killed, and come back, by itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 import psutil
@@ -26,6 +26,7 @@ from ganger.worker.agent import WorkerPlan
 from tests.processes import PATIENCE_S, ROOT, eventually, short_folder, wait_gone, wait_workers
 
 LEASE_S = 1.5
+SHORT_LEASE = MasterSettings(worker_lease_s=LEASE_S)
 
 
 class Host:
@@ -34,15 +35,17 @@ class Host:
     Args:
         plan: What it runs.
         state: The user's state folder for it, where the secret lies.
+        log: Where its standard error goes; to this process's own by default.
     """
 
-    def __init__(self, plan: HostPlan, state: Path) -> None:
+    def __init__(self, plan: HostPlan, state: Path, log: IO[str] | None = None) -> None:
         self._status, status_end = os.pipe()
         self._parser = FrameParser(1 << 20)
         self.heard: list[Status] = []
         self.process = subprocess.Popen(
             [sys.executable, "-m", "ganger.host", str(status_end)],
             stdin=subprocess.PIPE,
+            stderr=log,
             pass_fds=[status_end],
             env={**os.environ, "XDG_STATE_HOME": str(state), "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
         )
@@ -71,11 +74,11 @@ class Host:
     def failure(self) -> Status:
         """Waits until one of its processes has said why it cannot serve."""
 
-        def look() -> Status | None:
+        def look() -> list[Status]:
             self._listen()
-            return next((status for status in self.heard if status.error), None)
+            return [status for status in self.heard if status.error]
 
-        return eventually("a failure", look)
+        return eventually("a failure", look)[0]
 
     def close(self) -> None:
         """Closes its lifeline and waits for it. Closing twice does nothing."""
@@ -104,9 +107,7 @@ class TwoHosts:
         master: The master's settings.
     """
 
-    def __init__(
-        self, folder: Path, workers: int = 2, master: MasterSettings = MasterSettings(worker_lease_s=LEASE_S)
-    ) -> None:
+    def __init__(self, folder: Path, workers: int = 2, master: MasterSettings = SHORT_LEASE) -> None:
         self.folder = folder
         self.address = f"127.0.0.1:{free_port()}"
         self.plan = HostPlan(MasterPlan([self.address], str(folder / "journal"), settings=master), [])

@@ -168,15 +168,15 @@ async def doze(seconds: float, path: str, number: int) -> int:
     return os.getpid()
 
 
-async def heed_nothing(path: str, stubborn: bool) -> int:
-    """A coroutine that ignores its cancellation if it is stubborn; another waits a moment and ends."""
-    note(path, stubborn)
-    while stubborn:
+async def heed_nothing(path: str, number: int, seconds: float) -> int:
+    """A coroutine that ignores its cancellation if its number is 0; another sleeps and ends."""
+    note(path, "start", number)
+    while not number:
         try:
             await asyncio.sleep(FOREVER_S)
         except asyncio.CancelledError:
             note(path, "heeds nothing")
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(seconds)
     return os.getpid()
 
 

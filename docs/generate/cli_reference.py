@@ -73,8 +73,7 @@ def make_schema() -> str:
     _, components = msgspec.json.schema_components(DOCUMENTS)
     for name, component in components.items():
         component.pop("description", None)
-        if "version" in component["properties"]:
-            component["required"].insert(0, "version")  # it has a default, and is always printed
+        component["required"] = list(component["properties"])  # what has a default is printed, too
         component["title"] = name
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

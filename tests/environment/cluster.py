@@ -151,7 +151,8 @@ class Environment:
         else:
             raise AssertionError("the pump does not come to rest")
         if self.journal.held is None:
-            assert not idle_room(self.master.context)
+            found = idle_room(self.master.context)
+            assert not found, "\n".join(found)
 
     def _deliver(self) -> None:
         for connection in list(self.transport.inboxes):
@@ -228,7 +229,7 @@ class Environment:
         fresh = Master(self.settings, RUNTIME, "in memory")
         recover(fresh, map(decode_records, self.journal.batches), self.clock.now())
         for _ in range(TURNS_MAX):
-            for effect in fresh.settle(self.clock.now(), accepting=True, caught_up=True):
+            for effect in fresh.settle(self.clock.now(), caught_up=True):
                 assert not isinstance(effect, Append), f"the replay goes on to record {effect.record}"
             if not fresh.has_more:
                 break

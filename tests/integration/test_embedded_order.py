@@ -20,7 +20,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def run(cluster: Cluster, durations: list[float]) -> tuple[list[Stay], list[int]]:
-    """Runs calls of one function. Returns where and when each ran, and the order in which they were delivered."""
+    """Runs calls of one function. Returns where and when each ran, and in which order they were delivered."""
     futures = cluster.submit_many(stay, durations)
     numbers = {id(future): number for number, future in enumerate(futures)}
     order = [numbers[id(future)] for future in as_completed(futures, PATIENCE_S)]

@@ -1,4 +1,4 @@
-"""However an embedded cluster ends, nothing of it remains: no process, no socket, no folder, no shared memory."""
+"""However an embedded cluster ends, nothing of it remains: no process, socket, folder or shared memory."""
 
 import signal
 from collections.abc import Callable, Iterator

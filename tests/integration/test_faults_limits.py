@@ -80,12 +80,12 @@ def test_a_coroutine_that_heeds_no_cancellation_is_ended_with_its_executor(
 ) -> None:
     path = str(tmp_path / "notes")
     shared = cluster.options(timeout_s=0.2, concurrency=4, losses_max=0)
-    stubborn = shared.submit(heed_nothing, path, True)
-    home = shared.submit(heed_nothing, path, False).result(PATIENCE_S)
+    stubborn = shared.submit(heed_nothing, path, 0, 0.0)
+    home = shared.submit(heed_nothing, path, 1, 0.0).result(PATIENCE_S)
     error = stubborn.exception(PATIENCE_S)
     assert isinstance(error, TaskTimeout)
     assert "heeds nothing" in notes(path), "it was asked first"
-    assert shared.submit(heed_nothing, path, False).result(PATIENCE_S) != home
+    assert shared.submit(heed_nothing, path, 2, 0.0).result(PATIENCE_S) != home
 
 
 def test_neighbours_of_a_coroutine_that_ends_its_executor_are_not_charged(
@@ -93,13 +93,12 @@ def test_neighbours_of_a_coroutine_that_ends_its_executor_are_not_charged(
 ) -> None:
     path = str(tmp_path / "notes")
     shared = cluster.options(concurrency=4, losses_max=0)
-    neighbours = [shared.submit(doze, 1.0, path, number) for number in range(3)]
-    eventually("three of them running", lambda: len(notes(path)) >= 3)
-    stubborn = shared.submit(heed_nothing, path, True)
-    eventually("the stubborn one running", lambda: "True" in notes(path))
+    stubborn, *neighbours = [shared.submit(heed_nothing, path, number, 0.5) for number in range(4)]
+    eventually("all of them running", lambda: len(notes(path)) == 4)
     stubborn.cancel()
     assert len({future.result(PATIENCE_S) for future in neighbours}) == 1
-    assert Counter(notes(path))["start 0"] == 2, "a deliberate end charges only its target; others run again"
+    starts = Counter(line for line in notes(path) if line.startswith("start"))
+    assert starts == {"start 0": 1, "start 1": 2, "start 2": 2, "start 3": 2}, "only its target is charged"
 
 
 # ------------------------------------------------------------------------------------------------- cancelling

@@ -100,7 +100,7 @@ class Cluster(RuleBasedStateMachine):
     def cancel(self, data: st.DataObject) -> None:
         client = self.pick(data, self.clients)
         if client.calls and client.connected:
-            client.cancel(*data.draw(st.lists(st.sampled_from(client.calls), max_size=4)))
+            client.cancel(*data.draw(st.lists(st.sampled_from(client.calls), max_size=4, unique=True)))
 
     @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
@@ -302,6 +302,7 @@ class Cluster(RuleBasedStateMachine):
             self.work_on()
         assert not self.environment.ledger.totals.unfinished, "the cluster does not come to rest"
         self.results_never_change()
+        self.bring_everybody_back()
         for client in self.clients:
             self.check_told(client)
             client.release(*(set(client.calls) - client.refused))
@@ -315,18 +316,22 @@ class Cluster(RuleBasedStateMachine):
         environment.journal.accepting = True
         environment.run()
         for worker in self.workers:
-            if worker.draining and worker.connected:
-                worker.disconnect()
             if worker.draining:
                 worker.die()
+        self.bring_everybody_back()
+
+    def bring_everybody_back(self) -> None:
+        for worker in self.workers:
             if not worker.connected:
                 worker.rejoin()
             worker.beat()
         for client in self.clients:
             if not client.connected:
                 self.bring_back(client)
+            client.ping()
 
     def work_on(self) -> None:
+        self.bring_everybody_back()
         for worker in self.workers:
             for task in [task for task in worker.holds if task not in worker.begun]:
                 worker.begun.add(task)
@@ -336,9 +341,6 @@ class Cluster(RuleBasedStateMachine):
                 for task in ended:
                     worker.end(task)
                 worker.report({task: b"calm" for task in ended})
-            worker.beat()
-        for client in self.clients:
-            client.ping()
         self.environment.advance(1.0)
 
     def check_told(self, client: ObedientClient) -> None:

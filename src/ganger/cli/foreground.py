@@ -38,9 +38,7 @@ class Foreground:
         Raises:
             GangerError: The master could not start or has ended, or no worker can work.
         """
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
-        os.close(null)
+        leave_terminal()
         Supervisor(self.plan, -1, self._on_status).run()
         if self._fatal is not None:
             raise as_error(self._fatal)
@@ -56,6 +54,15 @@ class Foreground:
             signal.raise_signal(signal.SIGTERM)
         else:
             logger.error("%s; another takes its place", status.message)
+
+
+def leave_terminal() -> None:
+    """Takes no input, and ends in order when the terminal goes away, unless told to ignore that (nohup)."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
 def as_error(status: Status) -> errors.GangerError:

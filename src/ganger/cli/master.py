@@ -11,6 +11,7 @@ import uvloop
 
 from ganger.cli import logs
 from ganger.cli.documents import ClusterDocument
+from ganger.cli.foreground import leave_terminal
 from ganger.cli.invocation import Invocation
 from ganger.cli.options import output_option, set_option, verbose_option
 from ganger.cli.output import show
@@ -53,6 +54,7 @@ def command(
         document = ClusterDocument(address=address, journal=show_journal(plan), pid=os.getpid())
         show(document, output, lambda: _greet(document, addresses), [address])
 
+    leave_terminal()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(plan, on_ready))
 

@@ -102,7 +102,18 @@ def _print_cancelled(reached: list[str]) -> None:
 
 
 def _print_rows(document: TasksDocument) -> None:
-    names = ("ID", "NAME", "STATE", "ATTEMPT", "WORKER", "WAITS FOR", "FAILURES", "LOSSES", "PRIORITY")
+    names = (
+        "ID",
+        "NAME",
+        "STATE",
+        "ATTEMPT",
+        "WORKER",
+        "WAITS FOR",
+        "FAILURES",
+        "LOSSES",
+        "PRIORITY",
+        "NOTE",
+    )
     rows = [
         (
             task.id,
@@ -114,6 +125,7 @@ def _print_rows(document: TasksDocument) -> None:
             task.failures,
             task.losses,
             task.priority,
+            task.note,
         )
         for task in document.tasks
     ]
@@ -135,5 +147,6 @@ def _print_one(task: TaskView) -> None:
             ("losses", task.losses),
             ("priority", task.priority),
             ("session", str(task.session)),
+            ("note", task.note or "none"),
         )
     )

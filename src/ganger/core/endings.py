@@ -33,10 +33,13 @@ class Endings:
 
     def cancel(self, tasks: list[Task]) -> None:
         """Cancels those of the tasks that have not ended."""
-        unfinished = [task for task in tasks if task.state < SUCCEEDED]
+        unfinished = list({task.id: task for task in tasks if task.state < SUCCEEDED}.values())
         if not unfinished:
             return
         self.leave_worker(unfinished, stop=True)
+        for task in unfinished:
+            if task.spec.ready.keeper is not None:  # a worker that was kept free for it may not be any more
+                self.context.gained[task.spec.ready.keeper] = None
         self.context.record(TasksCancelled([task.id for task in unfinished]))
         self.delivery.ended(unfinished)
 

@@ -78,12 +78,12 @@ def _differ(name: str, counted: int, there: int) -> Iterator[str]:
 
 
 def _queues(ledger: Ledger) -> Iterator[str]:
-    """Every ready task stands in its queue, and every postponed one in the heap."""
+    """Every ready task of an open session stands in its queue, and every postponed one in the heap."""
     queued: dict[int, set[int]] = {id(queue): {task.id for task in queue.tasks} for queue in ledger.ready}
     due = set(ledger.due)
     for task in ledger.tasks.values():
         queue = task.spec.suspects if task.suspect else task.spec.ready
-        if task.state == READY and task.id not in queued[id(queue)]:
+        if task.state == READY and not task.spec.closed and task.id not in queued.get(id(queue), ()):
             yield f"{_name(task)} is in no queue"
         if task.state == WAITING and not task.unmet and not task.ready_at_ns:
             yield f"{_name(task)} waits for nothing"

@@ -30,7 +30,7 @@ from ganger.core.lifecycle import (
 from ganger.core.shapes import ReadyIndex, shape_of
 from ganger.core.tasks import Session, Spec, Task
 from ganger.errors import InvariantViolated
-from ganger.protocol.ids import SEQUENCE_BITS, SessionNo, TaskId, spec_id
+from ganger.protocol.ids import SEQUENCE_BITS, SessionNo, TaskId, sequence_of, session_of, spec_id
 from ganger.protocol.messages import TaskGroup
 from ganger.protocol.options import SpecBody
 from ganger.protocol.records import (
@@ -154,6 +154,8 @@ class Ledger:
     def _session_closed(self, record: SessionClosed) -> None:
         session = self.session(record.session)
         session.closed = True
+        for spec in session.specs.values():
+            spec.closed = True
         self.session_keys.pop(session.key, None)
         self.closing.append(session)
 
@@ -181,7 +183,9 @@ class Ledger:
             cost = self.costs[given.function] = Cost()
         self._function_uses[given.function] += 1
         queue = self.ready.queue
-        return Spec(body, queue(shape, priority), queue(shape, priority, alone=True), cost)
+        spec = Spec(body, queue(shape, priority), queue(shape, priority, alone=True), cost)
+        spec.closed = session.closed
+        return spec
 
     # --- submission ------------------------------------------------------------------------------
 
@@ -361,22 +365,30 @@ class Ledger:
         pop = tasks.pop
         freed = 0
         for first, last in record.intervals:
-            session.released.add(first, last)
+            start = first
             for identifier in range(base | first, (base | last) + 1):
                 task = pop(identifier, None)
                 if task is None:
                     continue
-                if task.state < SUCCEEDED or task.holds:
+                if task.state < SUCCEEDED or task.holds:  # it goes when it has ended and nobody needs it
                     task.released = True
                     tasks[identifier] = task
+                    if start < identifier - base:
+                        session.released.add(start, identifier - base - 1)
+                    start = identifier - base + 1
                     continue
                 freed += len(task.result)
+            if start <= last:
+                session.released.add(start, last)
         self.result_bytes -= freed
 
     def _drop(self, task: Task) -> None:
         if not task.holds and self.tasks.pop(task.id, None) is not None:
             self.result_bytes -= len(task.result)
             task.result = b""
+            session = self.sessions.get(session_of(task.id))
+            if session is not None:
+                session.released.add(sequence_of(task.id), sequence_of(task.id))
 
     def dependents_to_end(self, task: Task, limit: int) -> list[TaskId]:
         """Up to `limit` unfinished dependents of an ended task; shortens its list as it goes."""

@@ -100,6 +100,15 @@ class Master:
         self.context.ledger.apply(record)
         return record
 
+    @property
+    def accepting(self) -> bool:
+        """Whether the journal has room for new work."""
+        return self.context.accepting
+
+    @accepting.setter
+    def accepting(self, accepting: bool) -> None:
+        self.context.accepting = accepting
+
     def step(self, event: object, now: Now) -> list[Effect]:
         """Takes in one event.
 
@@ -120,17 +129,15 @@ class Master:
             raise InvariantViolated(f"{type(event).__name__} is no event of a master")
         return self.context.drain_effects()
 
-    def settle(self, now: Now, accepting: bool, *, caught_up: bool) -> list[Effect]:
+    def settle(self, now: Now, *, caught_up: bool) -> list[Effect]:
         """After a batch: time, cascades, credit, placement.
 
         Args:
             now: The time.
-            accepting: Whether the journal has room for new work.
             caught_up: No event is left: silence may be judged. After a stall, what came in counts first.
         """
         context = self.context
         context.now = now
-        context.accepting = accepting
         if caught_up:
             self.workers.expire()
             self.clients.expire()

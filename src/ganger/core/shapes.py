@@ -77,7 +77,7 @@ class ReadyQueue:
         tasks = self.tasks
         while tasks:
             task = tasks[0]
-            if task.state == READY:
+            if task.state is READY and not task.spec.closed:
                 return task
             tasks.popleft()
         return None

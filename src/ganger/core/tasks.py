@@ -20,10 +20,22 @@ class Spec:
         ready: Where its ready tasks queue.
         suspects: Where those queue that must run alone.
         cost: What is known of the run time of its function, shared with other specs of it.
+        closed: Its session is; its ready tasks are not placed any more, they are about to be cancelled.
         prefetchable: Whether a worker may hold its attempts behind others.
     """
 
-    __slots__ = ("body", "cost", "id", "name", "options", "prefetchable", "ready", "shape", "suspects")
+    __slots__ = (
+        "body",
+        "closed",
+        "cost",
+        "id",
+        "name",
+        "options",
+        "prefetchable",
+        "ready",
+        "shape",
+        "suspects",
+    )
 
     def __init__(self, body: SpecBody, ready: ReadyQueue, suspects: ReadyQueue, cost: Cost) -> None:
         self.body = body
@@ -34,6 +46,7 @@ class Spec:
         self.suspects = suspects
         self.shape: Shape = ready.shape
         self.cost = cost
+        self.closed = False
         self.prefetchable = body.options.repeatable and body.options.concurrency == 1
 
     def slots_for(self, count: int) -> int:

@@ -255,19 +255,24 @@ class WorkerCore:
         unwanted = set(stop.tasks)
         self.queue = deque(attempt for attempt in self.queue if attempt.task not in unwanted)
         for slot in self.slots:
-            hit = [(index, attempt) for index, attempt in slot.out.items() if attempt.task in unwanted]
-            if not hit or slot.ending is not None:
-                continue
-            for _, attempt in hit:
+            hit = [attempt for attempt in slot.out.values() if attempt.task in unwanted]
+            for attempt in hit:
                 attempt.cancelled = True
-            running = [attempt for attempt in slot.running() if attempt.cancelled]
-            if any(attempt.spec.concurrency > 1 for attempt in running):
-                for attempt in running:
-                    self.watch.cancel_call(slot, attempt, Ending("stopped", attempt, "cancelled"))
-                continue
-            if running:
-                self.end_executor(slot, Ending("stopped", running[0], "cancelled"))
+            if hit and slot.ending is None:
+                self._stop_running(slot)
         self.dispatch.feed()
+
+    def _stop_running(self, slot: Slot) -> None:
+        """Cancelled calls of an executor: coroutines are cancelled, a running call takes its executor along."""
+        running = [attempt for attempt in slot.running() if attempt.cancelled]
+        if not running:
+            self.dispatch.revoke(slot)
+        for attempt in running:
+            ending = Ending("stopped", attempt, "cancelled")
+            if attempt.spec.concurrency > 1:
+                self.watch.cancel_call(slot, attempt, ending)
+            else:
+                self.end_executor(slot, ending)
 
     def _on_forget(self, forget: Forget) -> None:
         for spec in forget.specs:
@@ -309,7 +314,10 @@ class WorkerCore:
         slot.started, slot.started_ns = event.started, event.started_ns
         if event.finished:
             self._take_in(slot, event.finished)
-            self.dispatch.feed()
+            if self.draining:
+                self.return_queue()
+            else:
+                self.dispatch.feed()
 
     def _on_revoked(self, event: Revoked) -> None:
         """The executor passes over what it has not started by now: that moves."""

@@ -23,14 +23,20 @@ FULL_PAUSE_NS = 500_000_000
 
 
 class Core(Protocol):
-    """What the pump drives: the master's core, live or simulated."""
+    """What the pump drives: the master's core, live or simulated.
+
+    Attributes:
+        accepting: Whether the journal has room for new work; the pump sets it before each batch.
+    """
+
+    accepting: bool
 
     @property
     def has_more(self) -> bool: ...
 
     def step(self, event: object, now: Now) -> list[Effect]: ...
 
-    def settle(self, now: Now, accepting: bool, *, caught_up: bool) -> list[Effect]: ...
+    def settle(self, now: Now, *, caught_up: bool) -> list[Effect]: ...
 
     def next_deadline_ns(self, now: Now) -> int | None: ...
 
@@ -89,11 +95,12 @@ class Pump:
                 self._commit(self._stuck)
             return
         now = self.clock.now()
+        self.core.accepting = self.journal.accepting
         events = self._events
         step = self.core.step
         for _ in range(min(len(events), self.batch_events_max)):
             self._collect(step(events.popleft(), now))
-        self._collect(self.core.settle(now, self.journal.accepting, caught_up=not events))
+        self._collect(self.core.settle(now, caught_up=not events))
         if self._urgent and self.journal.durable:
             batch = encode_records(self._records)
             self._records.clear()

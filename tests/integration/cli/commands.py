@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,14 @@ def pause(duration_s: float) -> float:
     """A task that takes its time."""
     time.sleep(duration_s)
     return duration_s
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on at present."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+    return port
 
 
 class Ended:

@@ -13,8 +13,8 @@ from ganger.protocol.codec import encode
 from ganger.protocol.framing import HEADER, frame
 from ganger.protocol.messages import PROTOCOL_VERSION, Challenge
 from ganger.security.secret import read_or_make_secret
-from tests.integration.cli.commands import Commands
-from tests.processes import PATIENCE_S, free_port
+from tests.integration.cli.commands import Commands, free_port
+from tests.processes import PATIENCE_S
 
 OTHER_PROTOCOL = PROTOCOL_VERSION + 98
 

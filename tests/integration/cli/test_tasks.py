@@ -96,6 +96,8 @@ def test_a_task_that_nobody_can_hold_is_explained(user: Commands, busy: Busy) ->
     busy.client.options(resources={"licence": 1}).submit(pow, 2, 2)
     eventually("it is there", lambda: len(busy.client.tasks()) == 4)
     (identifier,) = [task.id for task in busy.client.tasks() if task.name == "pow"]
+    assert "no present worker can hold it" in user.run("task", "list").out
+    assert "no present worker can hold it" in user.run("task", "show", identifier).out
     ended = user.run("task", "explain", identifier)
     assert "no present worker can ever hold it: it asks for licence 1" in ended.out
 

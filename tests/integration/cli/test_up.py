@@ -5,6 +5,8 @@ import signal
 import socket
 import stat
 
+import pytest
+
 import ganger
 from ganger.cli.documents import ClusterDocument
 from tests.integration.cli.commands import ANYWHERE, Commands, pause
@@ -47,18 +49,18 @@ def test_its_files_are_the_users_alone(user: Commands) -> None:
 
 def test_ctrl_c_ends_it_with_success_and_leaves_nothing(user: Commands) -> None:
     running, _ = user.up("--slots", "2", "--workers", "2")
-    assert len(family(running.process.pid)) == 10, (
-        "up, a master; two workers, each with a zygote and two executors"
-    )
+    whole = "up and a master; two workers, each with a zygote and two executors"
+    eventually(whole, lambda: len(family(running.process.pid)) == 10)
     ended = running.stop()
     assert (ended.code, ended.out) == (0, "")
     user.check_nothing_left()
 
 
-def test_sigterm_ends_it_as_ctrl_c_does(user: Commands) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_sigterm_and_a_closed_terminal_end_it_as_ctrl_c_does(user: Commands, number: signal.Signals) -> None:
     running, _ = user.up("--slots", "1")
     whole = family(running.process.pid)
-    running.process.terminate()
+    running.process.send_signal(number)
     assert running.wait().code == 0
     wait_gone(whole)
     user.check_nothing_left()

@@ -1,14 +1,15 @@
 """`ganger master` and `ganger worker`: they find each other by the secret, and part in peace."""
 
 import os
+import signal
 
 import pytest
 
 import ganger
 from ganger.cli.documents import DrainDocument, WorkerDocument, WorkersDocument
 from ganger.protocol.views import WorkerView
-from tests.integration.cli.commands import ANYWHERE, Commands, pause
-from tests.processes import PATIENCE_S, eventually, family, free_port, wait_gone
+from tests.integration.cli.commands import ANYWHERE, Commands, free_port, pause
+from tests.processes import PATIENCE_S, eventually, family, wait_gone
 
 
 def test_a_worker_joins_and_works_until_ctrl_c(user: Commands) -> None:
@@ -20,6 +21,16 @@ def test_a_worker_joins_and_works_until_ctrl_c(user: Commands) -> None:
         assert worker.stop().code == 0
         eventually("the worker is gone", lambda: not client.workers())
     assert master.stop().code == 0
+    user.check_nothing_left()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_master_ends_in_order_at_every_signal_that_asks_it_to(
+    user: Commands, number: signal.Signals
+) -> None:
+    running, _ = user.master("--listen", f"unix:{user.sockets / 'master'}", "--listen", ANYWHERE)
+    running.process.send_signal(number)
+    assert running.wait().code == 0
     user.check_nothing_left()
 
 

@@ -43,8 +43,8 @@ class ScriptedCore:
         assert isinstance(event, list)
         return event
 
-    def settle(self, now: Now, accepting: bool, *, caught_up: bool) -> list[Effect]:
-        self.settled.append((now.monotonic_ns, accepting, caught_up))
+    def settle(self, now: Now, *, caught_up: bool) -> list[Effect]:
+        self.settled.append((now.monotonic_ns, self.accepting, caught_up))
         self.slices = max(0, self.slices - 1)
         return self.settling.popleft() if self.settling else []
 
