@@ -103,11 +103,14 @@ class TwoHosts:
 
     Args:
         folder: Where journal and secret lie.
-        workers: How many, of two slots each.
+        workers: How many.
+        slots: Of each worker.
         master: The master's settings.
     """
 
-    def __init__(self, folder: Path, workers: int = 2, master: MasterSettings = SHORT_LEASE) -> None:
+    def __init__(
+        self, folder: Path, workers: int = 2, slots: int = 2, master: MasterSettings = SHORT_LEASE
+    ) -> None:
         self.folder = folder
         self.address = f"127.0.0.1:{free_port()}"
         self.plan = HostPlan(MasterPlan([self.address], str(folder / "journal"), settings=master), [])
@@ -116,7 +119,7 @@ class TwoHosts:
         assert secret is not None
         settings = WorkerSettings(beat_s=0.2, reconnect_delay_max_s=0.1)
         plans = [
-            WorkerPlan(self.address, f"worker-{number}", 2, secret=secret.hex(), settings=settings)
+            WorkerPlan(self.address, f"worker-{number}", slots, secret=secret.hex(), settings=settings)
             for number in range(workers)
         ]
         self.workers = Host(HostPlan(None, plans), folder)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -54,6 +55,18 @@ def noted(path: str, number: int) -> int:
     """Says that it ran, and returns its number."""
     note(path, number)
     return number
+
+
+def noted_after(seconds: float, path: str, number: int) -> int:
+    """Sleeps, says that it ran, and returns its number."""
+    time.sleep(seconds)
+    return noted(path, number)
+
+
+def noted_blob(path: str, number: int, size_bytes: int) -> bytes:
+    """Says that it ran, and returns many bytes."""
+    note(path, number)
+    return blob(size_bytes)
 
 
 def where() -> int:
@@ -116,6 +129,17 @@ def abort() -> None:
 def kill_itself(number: int) -> None:
     """Sends its own process a signal."""
     os.kill(os.getpid(), number)
+    time.sleep(FOREVER_S)
+
+
+def kill_an_ancestor(path: str, generations: int) -> None:
+    """Kills the process that started its own (1, the zygote), or the one that started that (2, the agent)."""
+    note(path, os.getpid())
+    victim = os.getppid()
+    if generations == 2:
+        status = Path(f"/proc/{victim}/status").read_text(encoding="utf-8")
+        victim = int(status.partition("PPid:")[2].split()[0])
+    os.kill(victim, signal.SIGKILL)
     time.sleep(FOREVER_S)
 
 

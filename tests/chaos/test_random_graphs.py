@@ -27,7 +27,7 @@ from tests.processes import quick_cluster, wait_workers
 DEADLINE_S = 200.0
 LOSSES_MAX = 10_000
 ACTS_MIN = 10
-"""Below so many the graph was too small for the test to mean anything."""
+"""With fewer a graph was too quick for the test to mean anything, and another one follows."""
 
 
 def check(future: ganger.Future[bytes], expected: Expected) -> str:
@@ -39,23 +39,25 @@ def check(future: ganger.Future[bytes], expected: Expected) -> str:
     return "" if isinstance(error, ValueError) and str(error) in named else f"{error!r} and not {named}"
 
 
-def run_graph(
+def run_graphs(
     client: ganger.Client, seed: int, count: int, acts: Sequence[Act], pause_s: tuple[float, float]
-) -> Havoc:
-    """Submits a random graph, wreaks havoc until it is done, and compares every value."""
-    graph = make_graph(Random(seed), count)
-    with Havoc(client, Random(seed + 1), acts, pause_s) as havoc:
-        futures = submit_graph(client.options(losses_max=LOSSES_MAX), graph)
-        wrong = {
-            node.number: text
-            for node, future, expected in zip(graph, futures, evaluate(graph), strict=True)
-            if (text := check(future, expected))
-        }
-    assert not wrong
-    assert havoc.count >= ACTS_MIN, havoc.done
+) -> None:
+    """Runs random graphs until enough havoc was wreaked upon them, and compares every value."""
+    patient = client.options(losses_max=LOSSES_MAX)
+    total = 0
+    with Havoc(client, Random(seed), acts, pause_s) as havoc:
+        while not total or havoc.count < ACTS_MIN:
+            graph = make_graph(Random(f"{seed} {total}"), count)
+            total += count
+            futures = submit_graph(patient, graph)
+            wrong = {
+                node.number: text
+                for node, future, expected in zip(graph, futures, evaluate(graph), strict=True)
+                if (text := check(future, expected))
+            }
+            assert not wrong
     status = client.status()
-    assert status.succeeded + status.failed == count, "each outcome was recorded once"
-    return havoc
+    assert status.succeeded + status.failed == total, "each outcome was recorded once"
 
 
 def check_at_rest(client: ganger.Client, workers: int) -> None:
@@ -68,19 +70,21 @@ def check_at_rest(client: ganger.Client, workers: int) -> None:
 def test_a_graph_survives_the_loss_of_executors_and_workers() -> None:
     with quick_cluster(slots=2, workers=2) as cluster:
         acts = [kill_executor, kill_executor, kill_executor, kill_agent, kill_zygote, stop_executor]
-        run_graph(cluster, 1, 3_000, acts, (0.02, 0.1))
+        run_graphs(cluster, 1, 3_000, acts, (0.02, 0.1))
         check_at_rest(cluster, 2)
 
 
 def test_what_may_not_be_repeated_never_runs_twice_whatever_is_killed(tmp_path: Path) -> None:
     path = str(tmp_path / "notes")
+    outcomes: list[BaseException | None] = []
     with quick_cluster(slots=2, workers=2) as cluster:
         once = cluster.options(repeatable=False)
         acts = [kill_executor, kill_agent, stop_executor]
         with Havoc(cluster, Random(2), acts, (0.01, 0.05)) as havoc:
-            futures = once.submit_many(noted, [path] * 3_000, range(3_000))
-            outcomes = [future.exception(DEADLINE_S) for future in futures]
-        assert havoc.count >= ACTS_MIN, havoc.done
+            while havoc.count < ACTS_MIN:
+                start = len(outcomes)
+                futures = once.submit_many(noted, [path] * 1_000, range(start, start + 1_000))
+                outcomes += [future.exception(DEADLINE_S) for future in futures]
         check_at_rest(cluster, 2)
     runs = Counter(map(int, notes(path)))
     assert max(runs.values()) == 1
@@ -93,7 +97,7 @@ def test_what_may_not_be_repeated_never_runs_twice_whatever_is_killed(tmp_path: 
 def test_a_large_graph_survives_everything_but_the_master(seed: int) -> None:
     acts = [*[kill_executor] * 6, *[stop_executor] * 4, kill_agent, kill_agent, kill_zygote, stop_agent]
     with quick_cluster(slots=2, workers=3) as cluster:
-        run_graph(cluster, seed, 40_000, acts, (0.02, 0.2))
+        run_graphs(cluster, seed, 40_000, acts, (0.02, 0.2))
         check_at_rest(cluster, 3)
 
 
@@ -102,5 +106,5 @@ def test_a_large_graph_survives_everything_but_the_master(seed: int) -> None:
 def test_a_large_graph_survives_the_master_too(seed: int) -> None:
     with two_hosts() as hosts, hosts.connect() as client:
         acts = [*[kill_executor] * 6, kill_agent, stop_executor, *[restart_master(hosts)] * 3]
-        run_graph(client, seed, 20_000, acts, (0.05, 0.3))
+        run_graphs(client, seed, 20_000, acts, (0.05, 0.3))
         check_at_rest(client, 2)

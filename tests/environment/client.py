@@ -128,7 +128,9 @@ class ClientEnvironment:
 
     def turn(self, message: m.Kept | m.Cancelled | m.Running) -> None:
         """Futures come to another state."""
-        outcome = self.core.on_running(message) if isinstance(message, m.Running) else self.core.on_turned(message)
+        outcome = (
+            self.core.on_running(message) if isinstance(message, m.Running) else self.core.on_turned(message)
+        )
         assert isinstance(outcome, Turned)
         for handle in outcome.handles:
             _tell(handle, outcome.state, None)

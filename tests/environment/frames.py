@@ -1,7 +1,6 @@
 """Hypothesis strategies for everything that travels or stands in the journal, made from the types themselves."""
 
 import typing
-from functools import cache
 
 import hypothesis.strategies as st
 import msgspec
@@ -33,28 +32,46 @@ def kinds(union: object) -> tuple[type[msgspec.Struct], ...]:
     return typing.get_args(union) or (union,)  # type: ignore[return-value]
 
 
-@cache
-def values_of(annotation: object) -> SearchStrategy[object]:
-    """Values of a type, as wide as the schema allows."""
-    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
-        hints = typing.get_type_hints(annotation)
-        fields = {name: values_of(hints[name]) for name in annotation.__struct_fields__}
-        return st.builds(annotation, **fields)
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is list:
-        return st.lists(values_of(arguments[0]), max_size=3)
-    if origin is dict:
-        return st.dictionaries(values_of(arguments[0]), values_of(arguments[1]), max_size=3)
-    if origin is tuple:
-        return st.tuples(*map(values_of, arguments))
-    if arguments:
-        return st.one_of(*map(values_of, arguments))
-    plain = {
-        int: INTEGERS,
-        float: FLOATS,
-        bool: st.booleans(),
-        str: st.text(max_size=5),
-        bytes: st.binary(max_size=5),
-        type(None): st.none(),
-    }
-    return plain[annotation]  # type: ignore[index]
+PLAIN: dict[object, SearchStrategy[object]] = {
+    int: INTEGERS,
+    float: FLOATS,
+    bool: st.booleans(),
+    str: st.text(max_size=5),
+    bytes: st.binary(max_size=5),
+    type(None): st.none(),
+}
+
+
+class Schema:
+    """Makes values of types, as wide as the types allow unless a test knows more telling ones.
+
+    Args:
+        telling: Strategies for plain types that replace the widest ones.
+    """
+
+    def __init__(self, telling: dict[object, SearchStrategy[object]] | None = None) -> None:
+        self._known = {**PLAIN, **(telling or {})}
+
+    def values_of(self, annotation: object) -> SearchStrategy[object]:
+        """Values of a type."""
+        known = self._known.get(annotation)
+        if known is None:
+            known = self._known[annotation] = self._make(annotation)
+        return known
+
+    def _make(self, annotation: object) -> SearchStrategy[object]:
+        if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+            hints = typing.get_type_hints(annotation)
+            fields = {name: self.values_of(hints[name]) for name in annotation.__struct_fields__}
+            return st.builds(annotation, **fields)
+        origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+        if origin is list:
+            return st.lists(self.values_of(arguments[0]), max_size=3)
+        if origin is dict:
+            return st.dictionaries(*map(self.values_of, arguments), max_size=3)
+        if origin is tuple:
+            return st.tuples(*map(self.values_of, arguments))
+        return st.one_of(*map(self.values_of, arguments))
+
+
+values_of = Schema().values_of

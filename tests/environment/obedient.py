@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ganger.protocol import messages as m
 from ganger.protocol.options import TaskOptions
 from tests.environment.peers import FakeClient, FakeWorker
+
+if TYPE_CHECKING:
+    from tests.environment.cluster import Environment
 
 
 class ObedientWorker(FakeWorker):
@@ -64,20 +69,48 @@ class ObedientWorker(FakeWorker):
 
 
 class ObedientClient(FakeClient):
-    """Forgets what it was refused and what it was warned of.
+    """Says nothing before it is welcome, says again what may not be recorded, and begins anew with a new session.
 
     Attributes:
-        calls: Task ids that were submitted, whether they were accepted or not.
+        catalogue: The options of its functions; their numbers are 1, 2, ….
+        calls: Task ids of its session that were submitted, whether they were accepted or not.
         refused: Task ids that were not accepted.
         released: Task ids whose results it let go of.
+        unsent: Groups that are not known to be recorded.
     """
 
-    def __init__(self, *arguments: object) -> None:
-        super().__init__(*arguments)  # type: ignore[arg-type]
+    def __init__(self, environment: Environment, name: str, catalogue: list[dict[str, object]]) -> None:
+        super().__init__(environment, name)
+        self.catalogue = catalogue
+        self.welcomed = False
         self.calls: list[int] = []
         self.refused: set[int] = set()
         self.released: set[int] = set()
         self.unsent: list[m.TaskGroup] = []
+
+    @property
+    def ready(self) -> bool:
+        """Whether a master listens to it."""
+        return self.connected and self.welcomed
+
+    def connect(self, *, local: bool = False) -> None:
+        self.welcomed = False
+        super().connect(local=local)
+
+    def on_welcome(self, welcome: m.Welcome) -> None:
+        if self.session != welcome.session:
+            self.forget()
+        super().on_welcome(welcome)
+        if not self.connected:
+            return
+        self.welcomed = True
+        self.next_spec = 0
+        for options in self.catalogue:
+            self.define(**options)  # type: ignore[arg-type]
+        for group in self.unsent:
+            self.say(m.Submit([group]))
+        if self.released:
+            self.say(self.release_of(*self.released))
 
     def on_notice(self, _: m.Notice) -> None:
         """Nothing to do."""
@@ -90,23 +123,17 @@ class ObedientClient(FakeClient):
 
     def on_accepted(self, accepted: m.Accepted) -> None:
         super().on_accepted(accepted)
-        self.unsent = [group for group in self.unsent if group.first + len(group.payloads) - 1 > accepted.through]
+        self.unsent = [
+            group for group in self.unsent if group.first + len(group.payloads) - 1 > accepted.through
+        ]
 
     def call(self, spec: int, count: int, inputs: list[list[int]] | None) -> None:
         """Submits calls, and remembers them until they are recorded."""
         group = self.group(spec, count, inputs=inputs)
         self.calls += self.ids_of(group)
         self.unsent.append(group)
-        if self.connected:
+        if self.ready:
             self.say(m.Submit([group]))
-
-    def resend(self) -> None:
-        """After a reconnect: says again what may not be recorded, and lets go again of what it let go of."""
-        for group in list(self.unsent):
-            self.say(m.Submit([group]))
-        if self.released:
-            self.release(*self.released)
-        self.environment.run()
 
     def forget(self) -> None:
         """Its session is gone, and with it everything that it had submitted."""
@@ -116,7 +143,7 @@ class ObedientClient(FakeClient):
             ended.clear()
         for told in (self.results, self.errors, self.origins):
             told.clear()
-        self.next_sequence = self.next_spec = 0
+        self.next_sequence = 0
         self.through = -1
 
     @property

@@ -323,9 +323,13 @@ class FakeClient(Peer):
 
     def release(self, *tasks: int) -> None:
         """Lets go of results."""
-        sequences = [sequence_of(TaskId(task)) for task in tasks]
-        self.say(m.Release([(sequence, sequence) for sequence in sequences], self.received_bytes))
+        self.say(self.release_of(*tasks))
         self.environment.run()
+
+    def release_of(self, *tasks: int) -> m.Release:
+        """The message that lets go of results."""
+        sequences = [sequence_of(TaskId(task)) for task in tasks]
+        return m.Release([(sequence, sequence) for sequence in sequences], self.received_bytes)
 
     def cancel(self, *tasks: int) -> None:
         """Ends tasks."""

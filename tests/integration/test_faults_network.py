@@ -1,4 +1,4 @@
-"""Whatever arrives at the master's port, it costs that connection and one clear line, and the master goes on."""
+"""Whatever arrives at the master's port costs that connection and one clear line, and the master goes on."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def _can_greet(served: Served) -> bool:
         stranger.sock.close()
 
 
-# --------------------------------------------------------------------------------------- admitted, and mistaken
+# ------------------------------------------------------------------------------------ admitted, and mistaken
 
 MISTAKES: dict[str, Callable[[], object]] = {
     "a spec that was never defined": lambda: Submit([TaskGroup(7, 0, [b""])]),
@@ -278,9 +278,8 @@ def test_nobody_at_an_address_is_one_clear_error() -> None:
 
 
 def test_something_else_at_an_address_is_one_clear_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        with pytest.raises((MasterUnreachable, Refused)):
-            ganger.connect(f"127.0.0.1:{other.getsockname()[1]}", timeout_s=0.2)
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises((MasterUnreachable, Refused)):
+        ganger.connect(f"127.0.0.1:{other.getsockname()[1]}", timeout_s=0.2)
 
 
 def test_a_port_in_use_is_one_clear_error(served: Served, tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """What a task does to its own process, and what others do to the processes of a worker, is survived."""
 
+import signal
+import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,13 +11,18 @@ import psutil
 import pytest
 
 from ganger import Cluster
-from ganger.errors import ExecutorCrashed
+from ganger.errors import AttemptLost, ExecutorCrashed, TaskTimeout
 from tests.misbehaviour import (
+    MIB,
+    blob,
     close_all_descriptors,
     exit_at_once,
     fork_and_return,
+    kill_an_ancestor,
     leave_the_folder,
     noted,
+    noted_after,
+    noted_blob,
     notes,
     print_much,
     run_a_process,
@@ -30,6 +38,7 @@ from tests.processes import (
     Program,
     eventually,
     family,
+    is_alive,
     kill,
     process,
     quick_cluster,
@@ -183,3 +192,65 @@ def test_executors_and_what_they_started_end_with_their_worker(tmp_path: Path, v
         wait_gone(below)
         future.cancel()
         wait_workers(mine, 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+@pytest.mark.parametrize("generations", [1, 2])
+def test_a_task_that_kills_its_worker_again_and_again_fails_and_takes_no_other_along(
+    tmp_path: Path, generations: int
+) -> None:
+    path, done = str(tmp_path / "notes"), str(tmp_path / "done")
+    with quick_cluster(slots=2, workers=2) as mine:
+        poison = mine.options(losses_max=1).submit(kill_an_ancestor, path, generations)
+        others = [mine.submit(noted_after, 0.02, done, number) for number in range(20)]
+        error = poison.exception(PATIENCE_S)
+        assert isinstance(error, AttemptLost)
+        assert mine.gather(others, PATIENCE_S) == list(range(20))
+        wait_workers(mine, 2)
+    assert 2 <= len(notes(path)) <= 3, "a first loss may be nobody's fault; later ones are its own"
+
+
+# -------------------------------------------------------------------------------------- stopped, not killed
+
+
+def test_an_executor_that_is_stopped_is_ended_by_the_timeout(cluster: Cluster, tmp_path: Path) -> None:
+    path = str(tmp_path / "notes")
+    future = cluster.options(timeout_s=0.3).submit(sleep_for_ever, path)
+    (pid,) = eventually("it runs", lambda: notes(path))
+    kill(int(pid), signal.SIGSTOP)
+    assert isinstance(future.exception(PATIENCE_S), TaskTimeout)
+    assert cluster.submit(where).result(PATIENCE_S) != int(pid)
+
+
+def test_results_wait_for_an_agent_that_is_stopped_however_many_they_are(tmp_path: Path) -> None:
+    path = str(tmp_path / "notes")
+    patient = {"master": {"worker_lease_s": PATIENCE_S}, "worker": {"ring_bytes": 256 << 10}}
+    with quick_cluster(slots=2, settings=patient) as mine:
+        list(mine.map(noted_blob, [path] * 100, range(100), [0] * 100, timeout=PATIENCE_S))
+        Path(path).unlink()
+        (worker,) = mine.workers()
+        futures = mine.submit_many(noted_blob, [path] * 400, range(400), [60_000] * 400)
+        futures[0].result(PATIENCE_S)
+        kill(worker.pid, signal.SIGSTOP)
+        time.sleep(0.2)
+        kill(worker.pid, signal.SIGCONT)
+        assert [future.result(PATIENCE_S) for future in futures] == [blob(60_000)] * 400
+    assert Counter(map(int, notes(path))) == Counter(range(400))
+
+
+def test_large_results_survive_the_loss_of_the_executors_that_send_them() -> None:
+    with quick_cluster(slots=2) as mine:
+        futures = mine.options(losses_max=1000).submit_many(blob, [MIB + number for number in range(150)])
+        for number in range(5, 150, 20):
+            futures[number].result(PATIENCE_S)
+            kill_one_if_there(mine, number % 2)
+        for number, future in enumerate(futures):
+            assert future.result(PATIENCE_S) == blob(MIB + number)
+
+
+def kill_one_if_there(cluster: Cluster, number: int) -> None:
+    """Kills an executor of the only worker, unless it is being replaced just now."""
+    (worker,) = cluster.workers()
+    victim = process(worker.executors[number]) if number < len(worker.executors) else None
+    if victim is not None and is_alive(victim):
+        victim.kill()

@@ -235,7 +235,9 @@ def test_a_call_that_ran_although_it_was_revoked_counts_once(make_agent: Make) -
     assert len(agent.tasks(0)) == len(agent.tasks(1)) == 1
 
 
-def test_a_call_that_went_back_to_the_master_and_ran_all_the_same_is_reported(agent: AgentEnvironment) -> None:
+def test_a_call_that_went_back_to_the_master_and_ran_all_the_same_is_reported(
+    agent: AgentEnvironment,
+) -> None:
     agent.teach_cost(elapsed_ns=100 * US_NS)
     agent.assign(1, 2)
     agent.start()

@@ -17,6 +17,8 @@ def show_bytes(count: float) -> str:
 
 def show_seconds(seconds: float) -> str:
     """The two largest units: ``2 d 3 h``, ``4 min 5 s``, ``1.2 s``, ``250 µs``."""
+    if not seconds:
+        return "0 s"
     if seconds < 1e-3:
         return f"{seconds * 1e6:.0f} µs"
     if seconds < 1:

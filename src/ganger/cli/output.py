@@ -34,7 +34,7 @@ def show(document: Document, output: str, table: Callable[[], None], ids: Iterab
 
 
 def print_rows(names: Sequence[str], rows: Iterable[Sequence[object]], nothing: str) -> None:
-    """A table with a line for each row; numbers stand on the right.
+    """A table with a line for each row; numbers stand on the right, and ids (the first column) in one piece.
 
     Args:
         names: The columns.
@@ -51,7 +51,7 @@ def print_rows(names: Sequence[str], rows: Iterable[Sequence[object]], nothing: 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for position, name in enumerate(names):
         numeric = all(isinstance(line[position], int | float) for line in lines)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=not position)
     for line in lines:
         table.add_row(*(Text(_words(cell)) for cell in line))
     _print(table)

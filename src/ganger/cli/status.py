@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ganger.cli.amounts import show_bytes, show_seconds
+from ganger.cli.amounts import show_bytes, show_count, show_seconds
 from ganger.cli.connection import connected
 from ganger.cli.documents import StatusDocument
 from ganger.cli.invocation import Invocation
@@ -34,7 +34,7 @@ def _print(status: StatusView) -> None:
         (
             ("up for", f"{show_seconds(status.uptime_s)}, epoch {status.epoch}"),
             ("journal", journal),
-            ("workers", f"{status.workers:,} with {status.slots:,} slots"),
+            ("workers", f"{status.workers:,} with {show_count(status.slots, 'slot')}"),
             ("sessions", status.sessions),
             ("unfinished", tasks),
             ("submitted", status.submitted),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ganger.cli import logs
-from ganger.cli.amounts import show_bytes, show_resources, show_seconds
+from ganger.cli.amounts import show_bytes, show_count, show_resources, show_seconds
 from ganger.cli.documents import DrainDocument, WorkerDocument, WorkersDocument
 from ganger.cli.invocation import Invocation
 from ganger.cli.options import (
@@ -109,7 +109,7 @@ def _run(
 
 def _greet(worker: WorkerDocument, join: str) -> None:
     click.echo(f"worker {worker.name} has joined {join}")
-    click.echo(f"  offers    {worker.slots} slots, {show_resources(worker.resources)}")
+    click.echo(f"  offers    {show_count(worker.slots, 'slot')}, {show_resources(worker.resources)}")
     click.echo("  stop      Ctrl-C, or on any terminal: ganger worker drain " + worker.name)
 
 

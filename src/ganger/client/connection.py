@@ -131,9 +131,15 @@ class MasterConnection:
             else:
                 self._on_greeting(link, greeting, endpoint, body)
 
+        def make_link() -> Link:
+            # at once: it may be lost before `connect` returns
+            self._socket = Link(on_body, self._on_lost, self.frame_bytes_max)
+            return self._socket
+
         try:
-            self._socket = await connect(endpoint, lambda: Link(on_body, self._on_lost, self.frame_bytes_max))
+            await connect(endpoint, make_link)
         except MasterUnreachable as error:
+            self._socket = None
             late = time.monotonic() - self._away_since_s > TELL_AFTER_S
             self.log.log(logging.INFO if late else logging.DEBUG, "%s", error.message)
             return False

@@ -7,6 +7,7 @@ Nothing that a user wrote runs on it.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import concurrent.futures
 import logging
 import os
@@ -58,6 +59,7 @@ from ganger.protocol.messages import (
 
 logger = logging.getLogger("ganger")
 
+EXIT_TIMEOUT_S = 1.0
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 
@@ -472,4 +474,11 @@ def _after_fork() -> None:
         engine.forked()
 
 
+def _say_goodbye_at_exit() -> None:
+    """A program that ends without closing its clients leaves no session behind to time out."""
+    for engine in list(_engines):
+        engine.close(EXIT_TIMEOUT_S)
+
+
 os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_say_goodbye_at_exit)

@@ -65,12 +65,13 @@ def check_submit(submit: Submit) -> None:
 
 
 def check_release(release: Release, session: Session) -> list[tuple[int, int]]:
-    """The intervals that were not released before; each must lie within what was accepted."""
+    """The parts of the intervals that were accepted and not released before."""
     fresh: list[tuple[int, int]] = []
     for first, last in release.intervals:
-        if not 0 <= first <= last <= session.accepted.last:
+        if not 0 <= first <= last <= SEQUENCE_MAX:
             raise MalformedFrame(f"a release of {first} to {last}")
-        fresh += session.released.missing(first, last)
+        for low, high in session.accepted.present(first, last):
+            fresh += session.released.missing(low, high)
     return fresh
 
 

@@ -92,26 +92,43 @@ class Endings:
         self.delivery.ended(tasks)
 
     def _dissolve(self, session: Session, budget: int) -> bool:
-        """Cancels and releases up to `budget` tasks of a closed session; True when none is left."""
-        ledger = self.context.ledger
+        """One slice of a closed session's end: first every task is cancelled, then all results are released.
+
+        Returns:
+            Whether nothing is left of it.
+        """
+        if not session.cancelled:
+            session.cancelled = self._cancel_some(session, budget)
+            return False
         batch: list[tuple[int, int]] = []
-        unfinished: list[Task] = []
         for first, last in session.accepted:
             for low, high in session.released.missing(first, last):
                 end = min(high, low + budget - 1)
                 budget -= end - low + 1
                 batch.append((low, end))
-                for sequence in range(low, end + 1):
-                    task = ledger.tasks.get(task_id(session.number, sequence))
-                    if task is not None and task.state < SUCCEEDED:
-                        unfinished.append(task)
+                if budget <= 0:
+                    break
+            if budget <= 0:
+                break
+        if batch:
+            self.context.record(ResultsReleased(session.number, batch), lazy=True)
+        return budget > 0
+
+    def _cancel_some(self, session: Session, budget: int) -> bool:
+        """Cancels up to `budget` tasks behind the session's cursor; True when it has reached the end."""
+        unfinished: list[Task] = []
+        for first, last in session.accepted:
+            for sequence in range(max(first, session.cursor), last + 1):
+                task = self.context.ledger.tasks.get(task_id(session.number, sequence))
+                if task is not None and task.state < SUCCEEDED:
+                    unfinished.append(task)
+                session.cursor = sequence + 1
+                budget -= 1
                 if budget <= 0:
                     break
             if budget <= 0:
                 break
         self.cancel(unfinished)
-        if batch:
-            self.context.record(ResultsReleased(session.number, batch), lazy=True)
         return budget > 0
 
     def _forget(self, session: Session) -> None:

@@ -51,6 +51,13 @@ class IntervalSet:
         at = bisect_left(self._lasts, first)
         return at < len(self._firsts) and self._firsts[at] <= last
 
+    def present(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """The parts of ``first … last`` that are in the set."""
+        at = bisect_left(self._lasts, first)
+        while at < len(self._firsts) and self._firsts[at] <= last:
+            yield max(first, self._firsts[at]), min(last, self._lasts[at])
+            at += 1
+
     def missing(self, first: int, last: int) -> Iterator[tuple[int, int]]:
         """The parts of ``first … last`` that are not in the set."""
         at = bisect_left(self._lasts, first)

@@ -46,7 +46,17 @@ class Placement:
         placed = Placed()
         present = [worker for worker in gained if worker.takes_work]
         for worker in present:
+            if worker.reserved is not None:
+                self._offer(worker, worker.reserved, None, placed)
             self.roster.offer_room(worker)
+        self._walk(present, placed)
+        freed = self._freed_keepers()
+        if freed:
+            self._walk(freed, placed)
+        return placed
+
+    def _walk(self, present: list[Worker], placed: Placed) -> None:
+        """Offers every queue, the most important first, what room there is."""
         for queue in list(self.ledger.ready):
             if not queue.tasks:
                 continue
@@ -54,7 +64,19 @@ class Placement:
                 self._fill(present, queue, placed)
             else:
                 self._spread(queue, placed)
-        return placed
+
+    def _freed_keepers(self) -> list[Worker]:
+        """Workers that were kept free for tasks that have gone elsewhere by now."""
+        freed: list[Worker] = []
+        for queue in self.ledger.ready:
+            keeper = queue.keeper
+            if keeper is not None and queue.head() is None:
+                queue.keeper = None
+                if keeper.reserved is queue:
+                    keeper.reserved = None
+                    if keeper.takes_work:
+                        freed.append(keeper)
+        return freed
 
     def _fill(self, workers: list[Worker], queue: ReadyQueue, placed: Placed) -> None:
         """Gives the workers that gained room what a queue has waiting since it found none."""

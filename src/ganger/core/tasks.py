@@ -98,9 +98,11 @@ class Session:
         accepted: Sequence numbers recorded.
         released: Sequence numbers whose results the client has let go of.
         closed: Its tasks are being cancelled; nothing more is accepted.
+        cursor: Once it is closed: the first number that has not been looked at (not recorded).
+        cancelled: Once it is closed: all of its tasks have ended (not recorded).
     """
 
-    __slots__ = ("accepted", "closed", "key", "number", "owner", "released", "specs")
+    __slots__ = ("accepted", "cancelled", "closed", "cursor", "key", "number", "owner", "released", "specs")
 
     def __init__(self, number: SessionNo, key: bytes, owner: str) -> None:
         self.number = number
@@ -110,3 +112,5 @@ class Session:
         self.accepted = IntervalSet()
         self.released = IntervalSet()
         self.closed = False
+        self.cursor = 0
+        self.cancelled = False

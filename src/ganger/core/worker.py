@@ -263,7 +263,7 @@ class WorkerCore:
         self.dispatch.feed()
 
     def _stop_running(self, slot: Slot) -> None:
-        """Cancelled calls of an executor: coroutines are cancelled, a running call takes its executor along."""
+        """Of the cancelled calls of an executor, coroutines end alone, a running call with its executor."""
         running = [attempt for attempt in slot.running() if attempt.cancelled]
         if not running:
             self.dispatch.revoke(slot)

@@ -136,17 +136,22 @@ class WorkerDesk:
         return self._check_at_ns
 
     def lose(self, worker: Worker, why: str) -> None:
-        """The worker is gone. What ran is charged a loss; what may have started becomes a suspect."""
+        """The worker is gone. Somebody is charged a loss, the others become suspects, uncharged.
+
+        Charged are the suspects that ran alone there, for they explain the loss; without any, what is
+        known to have run. So a task that kills its workers is found out and takes no other along.
+        """
         context = self.context
         held = len(worker.assigned)
         context.log(WARNING, f"worker {worker.name} is lost: {why}; it held {held} attempts")
         self._dismiss(worker)
         tasks = [context.ledger.tasks[identifier] for identifier in sorted(worker.assigned)]
         worker.assigned.clear()
-        started = [task for task in tasks if task.state == RUNNING]
-        unknown = [task for task in tasks if task.state != RUNNING]
-        self._lose_started(started, f"worker {worker.name} was lost: {why}")
-        self._suspect(unknown, worker, why)
+        blamed = [task for task in tasks if task.suspect] or [task for task in tasks if task.state == RUNNING]
+        charged = {task.id for task in blamed}
+        others = [task for task in tasks if task.id not in charged]
+        self._lose_started(blamed, f"worker {worker.name} was lost: {why}")
+        self._suspect(others, worker, why)
 
     def _dismiss(self, worker: Worker) -> None:
         """Takes the worker off the roster and closes its connection."""

@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 import types
+from collections import deque
 from collections.abc import Iterator
 from importlib import import_module
 from typing import NamedTuple, NoReturn
@@ -35,6 +36,9 @@ class ExecutorLimits(NamedTuple):
 class Executor:
     """One executor's state.
 
+    Attributes:
+        inbox: Messages that were received and not handled yet; whoever handles them takes them from here.
+
     Args:
         sock: The agent's socket pair.
         ring: Where results go.
@@ -46,7 +50,8 @@ class Executor:
         self.ring = ring
         self.ring_result_bytes_max = limits.ring_result_bytes_max
         self.payload_bytes_max = limits.payload_bytes_max
-        self.parser = FrameParser(limits.frame_bytes_max)
+        self.inbox: deque[ToExecutor] = deque()
+        self._parser = FrameParser(limits.frame_bytes_max)
         self.forked_off = False
         self._functions: dict[bytes, bytes] = {}
         self._calls: dict[int, Call] = {}
@@ -75,9 +80,20 @@ class Executor:
 
     def messages(self) -> Iterator[ToExecutor]:
         """Blocks for messages until the agent is gone."""
-        while data := self.sock.recv(READ_BYTES):
-            for body in self.parser.feed(data):
-                yield decode_to_executor(body)
+        while self.inbox or self.receive():
+            while self.inbox:
+                yield self.inbox.popleft()
+
+    def receive(self) -> bool:
+        """Takes in what the socket has. Returns False if the agent is gone.
+
+        Raises:
+            BlockingIOError: The socket does not block, and has nothing.
+        """
+        data = self.sock.recv(READ_BYTES)
+        for body in self._parser.feed(data):
+            self.inbox.append(decode_to_executor(body))
+        return bool(data)
 
     def learn(self, message: Learn) -> None:
         """Takes in functions and specs."""

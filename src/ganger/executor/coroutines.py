@@ -9,10 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ganger.executor.calls import Call
-from ganger.protocol.calls import STOPPED
-from ganger.protocol.codec import decode_to_executor
+from ganger.protocol.calls import SKIPPED, STOPPED
 from ganger.protocol.executor_messages import CancelCall, Learn, Leave, Run
-from ganger.protocol.framing import FrameParser
 
 if TYPE_CHECKING:
     from ganger.executor.child import Executor
@@ -27,14 +25,17 @@ def executor_loop() -> asyncio.AbstractEventLoop:
 
 
 class CoroutineServer:
-    """Runs coroutines while there are any, reading the agent's messages meanwhile."""
+    """Runs coroutines while there are any, reading the agent's messages meanwhile.
+
+    A plain call that comes in meanwhile waits in the executor's inbox, with what follows it, until the
+    coroutines have ended: it must not run inside the loop.
+    """
 
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
         self.loop = executor_loop()
         self._tasks: dict[int, asyncio.Task[Any]] = {}
         self._began_ns: dict[int, int] = {}
-        self._parser: FrameParser = executor.parser
         self._leave = False
 
     def serve(self, run: Run) -> bool:
@@ -44,8 +45,8 @@ class CoroutineServer:
             False if the agent is gone or asked the executor to leave.
         """
         self._start(run)
+        self._take_inbox()
         sock = self.executor.sock
-        sock.setblocking(False)
         self.loop.add_reader(sock.fileno(), self._on_readable)
         try:
             while self._tasks:
@@ -54,7 +55,6 @@ class CoroutineServer:
                 )
         finally:
             self.loop.remove_reader(sock.fileno())
-            sock.setblocking(True)
         return not self._leave
 
     def _start(self, run: Run) -> None:
@@ -62,7 +62,9 @@ class CoroutineServer:
         for position, payload in enumerate(run.payloads):
             index = run.first + position
             now_ns = time.monotonic_ns()
-            self.executor.ring.start(index, now_ns)
+            if not self.executor.ring.start(index, now_ns):
+                self.executor.ring.publish(index, SKIPPED, 0, b"")
+                continue
             self._began_ns[index] = now_ns
             inputs = run.inputs[position] if run.inputs is not None else None
             self._tasks[index] = self.loop.create_task(self._one(call, index, payload, inputs))
@@ -84,20 +86,26 @@ class CoroutineServer:
             self.executor.end_forked_child()
         elapsed_ns = time.monotonic_ns() - self._began_ns.pop(index)
         del self._tasks[index]
-        self.executor.publish(index, kind, elapsed_ns, body)
-        self.executor.wake()
+        try:
+            self.executor.publish(index, kind, elapsed_ns, body)
+            self.executor.wake()
+        except (BrokenPipeError, ConnectionResetError):
+            self._end()
 
     def _on_readable(self) -> None:
-        try:
-            data = self.executor.sock.recv(1 << 18)
-        except BlockingIOError:
-            return
-        if not data:
+        if self.executor.receive():
+            self._take_inbox()
+        else:
             self._end()
-            return
-        for body in self._parser.feed(data):
-            message = decode_to_executor(body)
+
+    def _take_inbox(self) -> None:
+        """Handles what came in, up to the first call that is none of a coroutine function."""
+        inbox = self.executor.inbox
+        while inbox:
+            message = inbox[0]
             if type(message) is Run:
+                if not self.executor.call(message.spec).is_async:
+                    return
                 self._start(message)
             elif type(message) is CancelCall:
                 if task := self._tasks.get(message.index):
@@ -106,6 +114,7 @@ class CoroutineServer:
                 self.executor.learn(message)
             elif type(message) is Leave:
                 self._end()
+            inbox.popleft()
 
     def _end(self) -> None:
         self._leave = True

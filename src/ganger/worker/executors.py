@@ -111,17 +111,15 @@ class Executors:
         asyncio.get_running_loop().create_task(self._connect(seat, ours))
 
     async def _connect(self, seat: Seat, ours: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
+        def on_body(_: Link, body: bytes | memoryview) -> None:
+            self._on_body(seat, body)
 
         def make_link() -> Link:
-            return Link(
-                lambda _, body: self._on_body(seat, body),
-                lambda *_: self._on_closed(seat),
-                self.frame_bytes_max,
-            )
+            # at once: the executor may say that it is ready before `create_connection` returns
+            seat.link = Link(on_body, lambda *_: self._on_closed(seat), self.frame_bytes_max)
+            return seat.link
 
-        _, link = await loop.create_connection(make_link, sock=ours)
-        seat.link = link
+        await asyncio.get_running_loop().create_connection(make_link, sock=ours)
 
     def _check_started(self, seat: Seat) -> None:
         if not seat.ready and seat.exit is None:

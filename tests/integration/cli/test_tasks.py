@@ -51,7 +51,7 @@ def test_status_counts_what_there_is(user: Commands, busy: Busy) -> None:
     assert status.tasks == {"waiting": 0, "ready": 2, "assigned": 1}
     table = user.run("status").out
     assert "0 waiting, 2 ready, 1 assigned" in table
-    assert "1 with 1 slots" in table
+    assert "1 with 1 slot\n" in table
 
 
 def test_quiet_status_is_its_exit_code(user: Commands, busy: Busy) -> None:

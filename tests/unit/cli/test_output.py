@@ -70,6 +70,7 @@ def test_sizes_are_shown_in_the_largest_unit_that_fits(count: float, text: str) 
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
+        (0.0, "0 s"),
         (0.00027, "270 µs"),
         (0.0125, "12.5 ms"),
         (1.25, "1.2 s"),

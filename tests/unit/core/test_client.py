@@ -39,7 +39,11 @@ def test_consecutive_calls_of_one_function_form_a_group() -> None:
     for spec in (first, first, second, first):
         client.call(spec)
     groups = submits(client.flush())
-    assert [(group.spec, group.first, len(group.payloads)) for group in groups] == [(1, 0, 2), (2, 2, 1), (1, 3, 1)]
+    assert [(group.spec, group.first, len(group.payloads)) for group in groups] == [
+        (1, 0, 2),
+        (2, 2, 1),
+        (1, 3, 1),
+    ]
 
 
 def test_calls_with_and_without_inputs_do_not_share_a_group() -> None:

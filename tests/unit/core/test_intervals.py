@@ -5,7 +5,9 @@ from hypothesis import given
 
 from ganger.core.intervals import IntervalSet, intervals_of
 
-SPANS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 8)).map(lambda span: (span[0], span[0] + span[1])))
+SPANS = st.lists(
+    st.tuples(st.integers(0, 60), st.integers(0, 8)).map(lambda span: (span[0], span[0] + span[1]))
+)
 
 
 def numbers_in(intervals: object) -> list[int]:

@@ -13,7 +13,9 @@ def test_a_cause_leads_where_the_table_says_or_is_refused(cause: Cause, state: S
     if state in cause:
         assert cause[state] in State
     else:
-        with pytest.raises(InvariantViolated, match=f"a task that is {state.name.lower()} cannot {cause.name}"):
+        with pytest.raises(
+            InvariantViolated, match=f"a task that is {state.name.lower()} cannot {cause.name}"
+        ):
             cause[state]
 
 

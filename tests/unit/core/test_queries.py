@@ -108,7 +108,9 @@ def test_a_waiting_task_names_what_it_waits_for(environment: Environment) -> Non
     inputs = client.submit(spec, NAMED_MAX + 2)
     (task,) = client.submit(spec, inputs=[[*inputs, inputs[0]]])
     text = reasons(client, task)
-    assert f"waits for {NAMED_MAX + 2} of its inputs: 1.0 (ready), 1.1 (ready), 1.2 (ready) and 2 more" in text
+    assert (
+        f"waits for {NAMED_MAX + 2} of its inputs: 1.0 (ready), 1.1 (ready), 1.2 (ready) and 2 more" in text
+    )
 
 
 def test_a_postponed_task_says_when_it_is_tried_again(environment: Environment) -> None:

@@ -74,7 +74,9 @@ def test_a_damaged_frame_is_refused_or_means_something_else_of_the_schema(direct
         damaged = bytearray(encode(message))
         for _ in range(data.draw(st.integers(1, 3))):
             damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
-        body = bytes(damaged[: data.draw(st.integers(0, len(damaged)))] if data.draw(st.booleans()) else damaged)
+        body = bytes(
+            damaged[: data.draw(st.integers(0, len(damaged)))] if data.draw(st.booleans()) else damaged
+        )
         try:
             again = decode(body)
         except MalformedFrame:
@@ -88,7 +90,9 @@ def test_a_damaged_frame_is_refused_or_means_something_else_of_the_schema(direct
 def test_other_msgpack_is_refused_with_a_malformed_frame(direction: str) -> None:
     decode, _ = DIRECTIONS[direction]
     scalars = st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | st.floats() | st.text()
-    trees = st.recursive(scalars | st.binary(), lambda each: st.lists(each) | st.dictionaries(st.text(), each))
+    trees = st.recursive(
+        scalars | st.binary(), lambda each: st.lists(each) | st.dictionaries(st.text(), each)
+    )
 
     @settings(max_examples=60)
     @given(trees)
@@ -112,7 +116,12 @@ def test_nesting_without_end_is_refused(direction: str) -> None:
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_a_length_that_is_not_there_costs_no_memory(direction: str) -> None:
     decode, _ = DIRECTIONS[direction]
-    for claim in (b"\xdd\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff"):
+    for claim in (
+        b"\xdd\xff\xff\xff\xff",
+        b"\xc6\xff\xff\xff\xff",
+        b"\xdb\xff\xff\xff\xff",
+        b"\xdf\xff\xff\xff\xff",
+    ):
         with pytest.raises(MalformedFrame):
             decode(claim)
         with pytest.raises(MalformedFrame):

@@ -53,7 +53,9 @@ def test_the_longest_frame_passes_and_a_longer_one_does_not() -> None:
 
 
 @given(st.integers(LIMIT_BYTES + 1, (1 << 32) - 1), st.integers(1, HEADER_BYTES), st.binary(max_size=50))
-def test_a_frame_that_announces_too_much_is_refused_before_it_is_read(size: int, cut: int, rest: bytes) -> None:
+def test_a_frame_that_announces_too_much_is_refused_before_it_is_read(
+    size: int, cut: int, rest: bytes
+) -> None:
     header = HEADER.pack(size)
     parser = FrameParser(LIMIT_BYTES)
     feed(parser, frame(b"good"), header[:cut]) if cut < HEADER_BYTES else None

@@ -32,7 +32,9 @@ def test_spec_ids_of_different_sessions_differ(pairs: set[tuple[SessionNo, int]]
     assert len({spec_id(session, number) for session, number in pairs}) == len(pairs)
 
 
-@pytest.mark.parametrize("text", ["", "3", "3.", ".3", "a.b", "3.-1", f"3.{SEQUENCE_MAX + 1}", "-1.2", "1.2.3"])
+@pytest.mark.parametrize(
+    "text", ["", "3", "3.", ".3", "a.b", "3.-1", f"3.{SEQUENCE_MAX + 1}", "-1.2", "1.2.3"]
+)
 def test_what_is_no_task_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="."):
         read_task(text)

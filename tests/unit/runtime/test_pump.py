@@ -23,6 +23,7 @@ class ScriptedCore:
 
     Attributes:
         settled: How often it was settled, and with what.
+        stepped: The events that it was given, and whether new work was welcome then.
         slices: So many more settlements are wanted at once.
         deadline_ns: When it wants to be woken.
     """
@@ -30,7 +31,8 @@ class ScriptedCore:
     def __init__(self) -> None:
         self.settling: deque[list[Effect]] = deque()
         self.settled: list[tuple[int, bool, bool]] = []
-        self.stepped: list[object] = []
+        self.stepped: list[tuple[object, bool]] = []
+        self.accepting = True
         self.slices = 0
         self.deadline_ns: int | None = None
 
@@ -39,7 +41,7 @@ class ScriptedCore:
         return self.slices > 0
 
     def step(self, event: object, now: Now) -> list[Effect]:
-        self.stepped.append(event)
+        self.stepped.append((event, self.accepting))
         assert isinstance(event, list)
         return event
 
@@ -220,9 +222,11 @@ def test_the_operator_is_told_at_once(world: World) -> None:
     world.journal.sync()
 
 
-def test_the_core_knows_whether_the_journal_takes_new_work(world: World) -> None:
+def test_the_core_knows_from_the_first_step_whether_the_journal_takes_new_work(world: World) -> None:
     world.journal.accepting = False
+    world.offer()
     world.pump.turn()
+    assert world.core.stepped == [([], False)]
     assert world.core.settled == [(world.clock.monotonic_ns, False, True)]
 
 
