@@ -64,6 +64,13 @@ def check_submit(submit: Submit) -> None:
             raise MalformedFrame("a group whose inputs and payloads differ in number")
 
 
+def check_sequences(sequences: Iterable[int]) -> None:
+    """Sequence numbers of the client's own session, which no other session's tasks have."""
+    for sequence in sequences:
+        if not 0 <= sequence <= SEQUENCE_MAX:
+            raise MalformedFrame(f"sequence number {sequence} is out of range")
+
+
 def check_release(release: Release, session: Session) -> list[tuple[int, int]]:
     """The parts of the intervals that were accepted and not released before."""
     fresh: list[tuple[int, int]] = []

@@ -6,7 +6,7 @@ absolute ("you may go up to number n"), so that a lost or repeated message chang
 
 from __future__ import annotations
 
-from ganger.core.checks import check_define, check_release, check_submit
+from ganger.core.checks import check_define, check_release, check_sequences, check_submit
 from ganger.core.context import INFO, Context
 from ganger.core.delivery import Delivery
 from ganger.core.endings import Endings, unreleased
@@ -241,12 +241,14 @@ class ClientDesk:
 
     def on_cancel(self, client: Client, cancel: Cancel) -> None:
         """Ends tasks of this client."""
+        check_sequences(cancel.sequences)
         tasks = self.context.ledger.tasks
         found = [tasks.get(task_id(client.session, sequence)) for sequence in cancel.sequences]
         self.endings.cancel([task for task in found if task is not None])
 
     def on_fetch(self, client: Client, fetch: Fetch) -> None:
         """Results that were announced as kept."""
+        check_sequences(fetch.sequences)
         self.delivery.fetch(client, fetch.sequences)
 
     def cancel_by_id(self, ids: list[int]) -> list[int]:

@@ -95,8 +95,8 @@ class Delivery:
         for sequence in sequences:
             identifier = task_id(client.session, sequence)
             task = tasks.get(identifier)
-            if task is not None and task.state >= SUCCEEDED:
-                found.append(identifier)
+            if task is not None:  # one that has not ended is told of when it does
+                found += [identifier] if task.state >= SUCCEEDED else []
             else:
                 error = encode_error(
                     ErrorInfo("lost", "ganger.errors.AttemptLost", "the result was released")

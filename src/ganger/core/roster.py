@@ -145,7 +145,7 @@ class Worker:
         budget of its slots that are not stalled still holds.
         """
         shape = spec.shape
-        free_slots = self.slots - self.used_slots
+        free_slots = self.slots - max(self.used_slots, self.stalled)
         if alone or not spec.prefetchable:
             return self._whole_slots(spec, free_slots)
         budget_ns = (self.slots - self.stalled) * max(settings.prefetch_ns, self.round_trip_ns)

@@ -90,6 +90,8 @@ class Watch:
 
     def cancel_call(self, slot: Slot, attempt: Attempt, ending: Ending) -> None:
         """Cancels a coroutine; if it does not heed, a later look ends its executor."""
+        if attempt.ending is not None:
+            return
         attempt.ending = ending
         attempt.ending_ns = self.core.now_ns
         for index, other in slot.out.items():

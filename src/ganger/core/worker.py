@@ -264,15 +264,19 @@ class WorkerCore:
 
     def _stop_running(self, slot: Slot) -> None:
         """Of the cancelled calls of an executor, coroutines end alone, a running call with its executor."""
-        running = [attempt for attempt in slot.running() if attempt.cancelled]
-        if not running:
+        if not self._end_cancelled(slot):
             self.dispatch.revoke(slot)
+
+    def _end_cancelled(self, slot: Slot) -> bool:
+        """Ends the cancelled calls that run. Returns whether there were any."""
+        running = [attempt for attempt in slot.running() if attempt.cancelled]
         for attempt in running:
             ending = Ending("stopped", attempt, "cancelled")
             if attempt.spec.concurrency > 1:
                 self.watch.cancel_call(slot, attempt, ending)
             else:
                 self.end_executor(slot, ending)
+        return bool(running)
 
     def _on_forget(self, forget: Forget) -> None:
         for spec in forget.specs:
@@ -326,6 +330,8 @@ class WorkerCore:
         if event.finished:
             self._take_in(slot, event.finished)
         self.dispatch.take_back(slot, event.last)
+        if slot.ending is None:
+            self._end_cancelled(slot)
         if self.draining:
             self.return_queue()
         else:
