@@ -1,7 +1,8 @@
 """The connection's thread: one event loop per client, whoever calls, from whatever thread or loop.
 
 Callers buffer calls and wake the loop; the loop numbers, sends, resends and completes futures.
-Nothing that a user wrote runs on it.
+Nothing that a user wrote runs on it. The file is longer than others because it is the one seam between
+threads: what may be called from where stands side by side.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Indexes that follow from the tasks (ready queues, due retries, pending cascades) are kept here too,
 so that replaying a journal leaves them as they were. Nothing here knows of connections or workers'
-presence; that is the roster's.
+presence; that is the roster's. The file is longer than others because whatever changes the ledger has
+to stand in it.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class Queries:
         )
 
     def _workers(self, query: Query) -> list[WorkerView]:
-        workers = islice(self.context.roster.workers.values(), min(query.limit, LIMIT_MAX))
+        workers = islice(self.context.roster.workers.values(), max(0, min(query.limit, LIMIT_MAX)))
         return [worker_view(worker) for worker in workers]
 
     def _tasks(self, query: Query) -> list[TaskView]:
@@ -81,7 +81,7 @@ class Queries:
             raise InvalidOption(f"there is no state {wanted!r}", hint=f"known: {', '.join(sorted(states))}")
         tasks = self.context.ledger.tasks.values()
         chosen = (task for task in tasks if not wanted or task.state.name.lower() == wanted)
-        return [task_view(task, self._note(task)) for task in islice(chosen, min(query.limit, LIMIT_MAX))]
+        return [task_view(task, self._note(task)) for task in islice(chosen, max(0, min(query.limit, LIMIT_MAX)))]
 
     def _note(self, task: Task) -> str:
         if (

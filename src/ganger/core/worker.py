@@ -2,7 +2,9 @@
 
 An executor is sent as much as is measured to be a millisecond of work, an unknown function alone.
 When a call outlives that, what stands behind it moves to another executor, or back to the master if
-every executor is in such a call. Whatever ends is reported until the master has recorded it.
+every executor is in such a call. Whatever ends is reported until the master has recorded it. The file is
+longer than others because all events of an agent are handled in it; decisions about executors stand in
+`dispatch`, those about time in `watch`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Messages are columnar: one message carries many tasks as parallel lists, because the batch, not
 the task, is the unit of work everywhere. Payloads are bytes that nobody but executors and clients
-decodes. Structs that only hold data are left out of cyclic garbage collection (``gc=False``).
+decodes. Structs that only hold data are left out of cyclic garbage collection (``gc=False``). The file is
+longer than others because the whole vocabulary of the wire is read best in one place.
 """
 
 from __future__ import annotations
