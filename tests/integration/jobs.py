@@ -173,3 +173,9 @@ async def add_later(first, second):
 
 async def loop_id():
     return id(asyncio.get_running_loop())
+
+
+async def wait_at_later(gate, value=None):
+    while not os.path.exists(gate):
+        await asyncio.sleep(LOOK_S)
+    return value

@@ -99,7 +99,7 @@ class Cluster(RuleBasedStateMachine):
     def cancel(self, data: st.DataObject) -> None:
         client = self.pick(data, self.clients)
         if client.calls and client.ready:
-            client.cancel(*data.draw(st.lists(st.sampled_from(client.calls), max_size=4, unique=True)))
+            client.cancel(*data.draw(st.lists(st.sampled_from(client.calls), max_size=4)))
 
     @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
@@ -168,7 +168,7 @@ class Cluster(RuleBasedStateMachine):
         self.values += 1
         for task in ended:
             worker.end(task)
-        worker.report({task: b"value %d" % self.values for task in sorted(ended)}, elapsed_ns=elapsed_ns)
+        worker.report(dict.fromkeys(sorted(ended), b"value %d" % self.values), elapsed_ns=elapsed_ns)
 
     @precondition(lambda self: self.with_begun())
     @rule(data=st.data(), kind=st.sampled_from(["exception", "timeout", "crash", "memory"]))
@@ -332,7 +332,7 @@ class Cluster(RuleBasedStateMachine):
                 ended = list(worker.holds)
                 for task in ended:
                     worker.end(task)
-                worker.report({task: b"calm" for task in ended})
+                worker.report(dict.fromkeys(ended, b"calm"))
         self.environment.advance(1.0)
 
     def outlive_forgotten_sessions(self) -> None:

@@ -148,7 +148,7 @@ def test_a_task_with_a_failed_and_an_unfinished_input_does_not_wait_for_the_othe
 
 def test_a_large_cascade_runs_in_slices_and_others_are_served_between(make_environment: Make) -> None:
     environment = make_environment(cascade_tasks_max=10)
-    worker, client = environment.worker(slots=2), environment.client()
+    _, client = environment.worker(slots=2), environment.client()
     spec = client.define()
     (root,) = client.submit(spec)
     children = client.submit(spec, 95, inputs=[[root]] * 95)

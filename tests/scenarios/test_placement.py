@@ -359,3 +359,34 @@ def test_nothing_is_placed_on_a_worker_before_it_has_said_what_it_holds(environm
     environment.run()
     assert worker.holds == {task: 1}
     assert environment.starts[task] == [1]
+
+
+def test_a_queue_that_emptied_by_itself_is_looked_at_again_when_it_fills(environment: Environment) -> None:
+    early, late = environment.client("carl"), environment.client("dora")
+    early.submit(early.define())
+    spec = late.define()
+    early.goodbye()
+    worker = environment.worker()
+    (task,) = late.submit(spec)
+    assert list(worker.holds) == [task]
+
+
+def test_a_slot_beside_a_wide_task_that_was_waited_for_is_filled_at_once(environment: Environment) -> None:
+    worker, client = environment.worker(slots=3), environment.client()
+    narrow = client.define("narrow")
+    wide = client.define("wide", resources={"cpu": 2})
+    client.submit(wide, 2)
+    client.submit(narrow, 3)
+    for _ in range(2):
+        worker.succeed(next(iter(worker.holds)), elapsed_ns=20 * MS_NS)
+    assert len(worker.holds) == 2
+
+
+def test_a_worker_kept_free_for_what_another_took_is_free_again(environment: Environment) -> None:
+    anna, client = environment.worker("anna", 3, memory=4.0), environment.client()
+    wide = client.define("wide", resources={"cpu": 2})
+    client.submit(wide, 2)
+    environment.worker("bert", 3, memory=4.0)
+    small = client.submit(client.define("small", resources={"memory": 1.0}), 2)
+    assert set(small) <= set(environment.starts)
+    assert len(anna.holds) == 2

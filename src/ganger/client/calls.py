@@ -94,7 +94,7 @@ class Calls:
             InvalidOption: The arguments are longer than a message may be.
         """
         found: list[Future[Any]] = []
-        collector.found = found
+        collector.found, collector.engine = found, self.engine
         try:
             payload = _dumps((args, kwargs), 5)
             for needle in by_value_needles:

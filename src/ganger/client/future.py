@@ -44,9 +44,13 @@ def renew_lock() -> None:
 
 
 class Collector(threading.local):
-    """The futures met while arguments are pickled, per thread; None outside of a submit."""
+    """The futures met while arguments are pickled, per thread; None outside of a submit.
+
+    `engine` is the session that the call goes to.
+    """
 
     found: list[Future[Any]] | None = None
+    engine: Engine | None = None
 
 
 collector = Collector()
@@ -179,14 +183,25 @@ class Future(Struct, Generic[T], gc=False, eq=False):
         for position, future in enumerate(found):
             if future is self:
                 return take_input, (position,)
+        if self._engine is not collector.engine:
+            return self._as_value()
         self.pin()
         if self.released and self._state in (SUCCEEDED, VALUE):
             self._engine.unpin(self)
-            with _waiting_lock:
-                state, content = self._state, self._content
-            return pickle.loads, (content if state == SUCCEEDED else dumps(content),)
+            return self._as_value()
         found.append(self)
         return take_input, (len(found) - 1,)
+
+    def _as_value(self) -> tuple[Any, ...]:
+        """The value itself, which must be here already."""
+        with _waiting_lock:
+            state, content = self._state, self._content
+        if state not in (SUCCEEDED, VALUE):
+            raise InvalidOption(
+                f"{self._name} is a future of another client, and not finished",
+                hint="pass its result, or submit both through one client",
+            )
+        return pickle.loads, (content if state == SUCCEEDED else dumps(content),)
 
     # --- for the client --------------------------------------------------------------------------
 

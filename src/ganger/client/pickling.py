@@ -62,10 +62,11 @@ def explain_failure(label: str, parts: dict[str, Any], error: BaseException) -> 
         try:
             dumps(part)
         except Exception as found:
-            path, culprit = _find(part, name, found, depth=4)
+            path, culprit = _find(part, "", found, depth=4)
             kind = type(culprit).__qualname__
+            where = f"{name}, at {path}," if path else name
             return NotSerializable(
-                f"{label} {path} cannot be pickled: {kind} object ({found})",
+                f"{label} {where} cannot be pickled: {kind} object ({found})",
                 hint="pass what it is made of (a path, an address, plain data) and make it inside the task",
             )
     return NotSerializable(f"{label}s cannot be pickled: {error}")

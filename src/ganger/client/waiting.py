@@ -184,7 +184,7 @@ def _as_they_come(
 
 
 def _begun(results: Iterator[Any]) -> Iterator[Any]:
-    """Runs a generator to its first yield, which gives nothing: only then does dropping it abandon the flight."""
+    """Runs a generator to its first yield, which gives nothing; dropping it then abandons the flight."""
     next(results)
     return results
 

@@ -84,6 +84,8 @@ def check_release(release: Release, session: Session) -> list[tuple[int, int]]:
 
 def check_report(report: Report) -> None:
     """Columns of equal length, no task twice in a group."""
+    if len(set(report.returned)) != len(report.returned):
+        raise MalformedFrame("an attempt that is returned twice")
     for group in report.done:
         if len(group.tasks) != len(group.payloads) or len(set(group.tasks)) != len(group.tasks):
             raise MalformedFrame("a group of results whose columns do not fit")

@@ -116,7 +116,8 @@ def _inputs(ledger: Ledger) -> Iterator[str]:
 
 
 def _ends(ledger: Ledger) -> Iterator[str]:
-    """An ended task keeps only what somebody may still ask for."""
+    """An ended task keeps only what somebody may still ask for, or what its dependents must follow."""
+    falling = {task.id for task in ledger.cascade}
     for task in ledger.tasks.values():
         if task.state < SUCCEEDED:
             if task.result or task.error:
@@ -124,7 +125,7 @@ def _ends(ledger: Ledger) -> Iterator[str]:
             continue
         if task.payload or task.inputs is not None:
             yield f"{_name(task)} has ended and keeps its arguments"
-        if task.released and not task.holds:
+        if task.released and not task.holds and task.id not in falling:
             yield f"{_name(task)} is released, needed by nobody and still there"
         if task.state == FAILED and not task.origin:
             yield f"{_name(task)} does not say whose failure it was"
@@ -205,7 +206,8 @@ def _connections(roster: Roster) -> Iterator[str]:
 def _fits(worker: Worker, task: Task, context: Context) -> bool:
     """Whether the task would fit into the worker's free slots and its credit in bytes."""
     shape = task.spec.shape
-    if not worker.can_ever_hold(shape) or worker.slots - worker.used_slots < shape.slots:
+    free_slots = worker.slots - max(worker.used_slots, worker.stalled)
+    if not worker.can_ever_hold(shape) or free_slots < shape.slots:
         return False
     if worker.assigned and worker.assigned_bytes >= context.settings.assigned_bytes_max:
         return False

@@ -75,13 +75,15 @@ class Queries:
         return [worker_view(worker) for worker in workers]
 
     def _tasks(self, query: Query) -> list[TaskView]:
-        wanted = query.argument
-        states = {state.name.lower() for state in State}
-        if wanted and wanted not in states:
-            raise InvalidOption(f"there is no state {wanted!r}", hint=f"known: {', '.join(sorted(states))}")
+        states = {state.name.lower(): state for state in State}
+        if query.argument and query.argument not in states:
+            known = ", ".join(sorted(states))
+            raise InvalidOption(f"there is no state {query.argument!r}", hint=f"known: {known}")
+        wanted = states.get(query.argument)
         tasks = self.context.ledger.tasks.values()
-        chosen = (task for task in tasks if not wanted or task.state.name.lower() == wanted)
-        return [task_view(task, self._note(task)) for task in islice(chosen, max(0, min(query.limit, LIMIT_MAX)))]
+        chosen = (task for task in tasks if wanted is None or task.state is wanted)
+        limit = max(0, min(query.limit, LIMIT_MAX))
+        return [task_view(task, self._note(task)) for task in islice(chosen, limit)]
 
     def _note(self, task: Task) -> str:
         if (
