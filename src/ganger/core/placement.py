@@ -58,7 +58,8 @@ class Placement:
     def _walk(self, present: list[Worker], placed: Placed) -> None:
         """Offers every queue, the most important first, what room there is."""
         for queue in list(self.ledger.ready):
-            if not queue.tasks:
+            if queue.head() is None:
+                queue.blocked = False  # what comes next has not looked for room yet
                 continue
             if queue.blocked:
                 self._fill(present, queue, placed)
