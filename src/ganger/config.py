@@ -188,6 +188,23 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
 SettingsT = TypeVar("SettingsT", MasterSettings, WorkerSettings, ClientSettings, JournalSettings)
 
 
+SECTIONS = ("client", "worker", "master", "journal")
+
+
+def check_sections(settings: Mapping[str, Mapping[str, object]] | None) -> dict[str, Mapping[str, object]]:
+    """Settings by section, as a caller gave them.
+
+    Raises:
+        ConfigurationError: A section that does not exist.
+    """
+    sections = dict(settings or {})
+    if unknown := sorted(set(sections) - set(SECTIONS)):
+        raise ConfigurationError(
+            f"there is no section {unknown[0]!r} of settings", hint=f"known: {', '.join(SECTIONS)}"
+        )
+    return sections
+
+
 def config_folder() -> Path:
     """Where this user's configuration lives (``$XDG_CONFIG_HOME/ganger``)."""
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "ganger"

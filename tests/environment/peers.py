@@ -226,6 +226,8 @@ class FakeWorker(Peer):
     def on_forget(self, forget: m.Forget) -> None:
         for spec in forget.specs:
             del self.specs[spec]
+        for function in forget.functions:
+            self.functions.pop(function, None)
 
     def take_stop(self) -> list[int]:
         """The tasks of the next `Stop`; it obeys."""

@@ -179,3 +179,19 @@ async def wait_at_later(gate, value=None):
     while not os.path.exists(gate):
         await asyncio.sleep(LOOK_S)
     return value
+
+
+class OnlyThere:
+    """Can be rebuilt anywhere but in one process."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def __setstate__(self, state):
+        if state["pid"] == os.getpid():
+            raise ValueError("not here")
+        self.__dict__.update(state)
+
+
+def only_there(pid):
+    return OnlyThere(pid)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.processes import ROOT
 
-MINUTE_S = 55
+PATIENCE_S = 40
 
 
 def run(program: str, folder: Path, how: str = "file", *, given: str = "") -> str:
@@ -27,7 +27,7 @@ def run(program: str, folder: Path, how: str = "file", *, given: str = "") -> st
         given = program
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "PYTHONSTARTUP": ""}
     done = subprocess.run(
-        command, cwd=folder, env=environment, input=given, capture_output=True, text=True, timeout=MINUTE_S
+        command, cwd=folder, env=environment, input=given, capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert done.returncode == 0, done.stderr
     assert how == "repl" or done.stderr == ""

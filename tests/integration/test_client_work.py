@@ -5,40 +5,37 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import ganger
+from ganger import Cluster
 from ganger.errors import ClusterClosed, InvalidOption, NotSerializable, TaskCancelled
 from tests.integration import jobs
-
-
-def until(holds, *args):
-    """Waits for what must come to hold; the test's own timeout is the limit."""
-    while not holds(*args):
-        time.sleep(0.002)
-
+from tests.processes import eventually
 
 # --- submit --------------------------------------------------------------------------------------
 
 
-def test_a_call_runs_on_a_worker_with_its_arguments(cluster):
+def test_a_call_runs_on_a_worker_with_its_arguments(cluster: Cluster) -> None:
     assert cluster.submit(jobs.add, 1, 2, more=3).result() == 6
     assert cluster.submit(jobs.pid).result() != os.getpid()
 
 
-def test_every_argument_of_submit_belongs_to_the_function(cluster):
+def test_every_argument_of_submit_belongs_to_the_function(cluster: Cluster) -> None:
     safe = cluster.options(retries=1, timeout_s=30, name="fetch")
     given = {"timeout": 5, "fn": "f", "retries": 7, "self": 1, "name": "x", "priority": 2}
     assert safe.submit(jobs.keywords, **given).result() == given
 
 
-def test_submit_many_makes_one_future_for_each_set_of_arguments(cluster):
+def test_submit_many_makes_one_future_for_each_set_of_arguments(cluster: Cluster) -> None:
     futures = cluster.submit_many(pow, range(5), [2, 2, 2])
     assert [future.result() for future in futures] == [0, 1, 4]
 
 
-def test_anything_callable_can_be_submitted(cluster):
+def test_anything_callable_can_be_submitted(cluster: Cluster) -> None:
     box = jobs.Box(3)
     assert cluster.submit(box.scaled, 4).result() == 12
     assert cluster.submit(jobs.Box.name).result() == "Box"
@@ -48,7 +45,7 @@ def test_anything_callable_can_be_submitted(cluster):
     assert cluster.submit(lambda x: x + box.inside, 1).result() == 4
 
 
-def test_an_object_is_sent_in_the_state_of_each_submit(cluster):
+def test_an_object_is_sent_in_the_state_of_each_submit(cluster: Cluster) -> None:
     box = jobs.Box(3)
     method = box.scaled
     assert cluster.submit(method, 1).result() == 3
@@ -56,12 +53,12 @@ def test_an_object_is_sent_in_the_state_of_each_submit(cluster):
     assert cluster.submit(method, 1).result() == 5
 
 
-def test_what_cannot_be_called_is_refused_at_once(cluster):
+def test_what_cannot_be_called_is_refused_at_once(cluster: Cluster) -> None:
     with pytest.raises(InvalidOption, match="5 cannot be called"):
         cluster.submit(5)
 
 
-def test_an_argument_that_cannot_be_pickled_is_named_with_its_path(cluster):
+def test_an_argument_that_cannot_be_pickled_is_named_with_its_path(cluster: Cluster) -> None:
     plan = jobs.Box({"steps": [1, threading.Lock()]})
     with pytest.raises(NotSerializable, match=r"argument 1.*inside\['steps'\]\[1\].*lock") as caught:
         cluster.submit(jobs.add, 0, plan)
@@ -71,13 +68,13 @@ def test_an_argument_that_cannot_be_pickled_is_named_with_its_path(cluster):
         cluster.submit(jobs.keywords, plan=plan)
 
 
-def test_a_function_that_cannot_be_pickled_names_what_it_drags_along(cluster):
+def test_a_function_that_cannot_be_pickled_names_what_it_drags_along(cluster: Cluster) -> None:
     lock = threading.Lock()
     with pytest.raises(NotSerializable, match="'lock' is a lock"):
         cluster.submit(lambda: lock)
 
 
-def test_a_refused_call_leaves_the_futures_in_it_usable(cluster, tmp_path):
+def test_a_refused_call_leaves_the_futures_in_it_usable(cluster: Cluster, tmp_path: Path) -> None:
     first = cluster.submit(jobs.wait_at, tmp_path / "gate", 20)
     with pytest.raises(NotSerializable):
         cluster.submit(jobs.add, first, threading.Lock())
@@ -90,17 +87,17 @@ def test_a_refused_call_leaves_the_futures_in_it_usable(cluster, tmp_path):
 # --- map -----------------------------------------------------------------------------------------
 
 
-def test_map_gives_results_in_order_whatever_takes_long(cluster):
+def test_map_gives_results_in_order_whatever_takes_long(cluster: Cluster) -> None:
     delays = [0.05, 0, 0.02, 0, 0]
     assert list(cluster.map(jobs.sleep_then, delays, "abcde")) == list("abcde")
 
 
-def test_map_ends_with_its_shortest_iterable(cluster):
+def test_map_ends_with_its_shortest_iterable(cluster: Cluster) -> None:
     assert list(cluster.map(jobs.add, range(10), range(3))) == [0, 2, 4]
     assert list(cluster.map(jobs.add, [])) == []
 
 
-def test_map_needs_an_iterable(cluster):
+def test_map_needs_an_iterable(cluster: Cluster) -> None:
     with pytest.raises(InvalidOption, match="at least one iterable"):
         cluster.map(jobs.add)
     with pytest.raises(TypeError):
@@ -108,11 +105,11 @@ def test_map_needs_an_iterable(cluster):
 
 
 @pytest.mark.parametrize("method", ["map", "map_unordered"])
-def test_map_over_ten_million_items_takes_only_what_its_window_needs(cluster, method):
+def test_map_over_ten_million_items_takes_only_what_its_window_needs(cluster: Cluster, method: str) -> None:
     window = 10_000
     taken = itertools.count()
 
-    def items():
+    def items() -> Iterator[int]:
         for number in range(10_000_000):
             next(taken)
             yield number
@@ -125,7 +122,7 @@ def test_map_over_ten_million_items_takes_only_what_its_window_needs(cluster, me
     assert next(taken) <= window + 5
 
 
-def test_map_unordered_gives_results_as_they_come(cluster, tmp_path):
+def test_map_unordered_gives_results_as_they_come(cluster: Cluster, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     results = cluster.map_unordered(jobs.wait_at, [gate, os.curdir, os.curdir], "abc")
     assert {next(results), next(results)} == {"b", "c"}
@@ -133,7 +130,7 @@ def test_map_unordered_gives_results_as_they_come(cluster, tmp_path):
     assert list(results) == ["a"]
 
 
-def test_map_raises_the_error_of_a_call_in_its_place(cluster):
+def test_map_raises_the_error_of_a_call_in_its_place(cluster: Cluster) -> None:
     results = cluster.map(jobs.wait_at, [os.curdir, os.curdir, None, os.curdir], "abcd")
     assert [next(results), next(results)] == ["a", "b"]
     with pytest.raises(TypeError):
@@ -141,8 +138,8 @@ def test_map_raises_the_error_of_a_call_in_its_place(cluster):
 
 
 @pytest.mark.parametrize("method", ["map", "map_unordered"])
-def test_an_error_of_the_iterable_comes_after_the_results_before_it(cluster, method):
-    def items():
+def test_an_error_of_the_iterable_comes_after_the_results_before_it(cluster: Cluster, method: str) -> None:
+    def items() -> Iterator[int]:
         yield 1
         yield 2
         raise LookupError("the file ends here")
@@ -153,43 +150,41 @@ def test_an_error_of_the_iterable_comes_after_the_results_before_it(cluster, met
         next(results)
 
 
-def test_map_with_a_timeout_gives_up_and_cancels_what_is_left(cluster, tmp_path):
-    gate = tmp_path / "gate"
-    results = cluster.map(jobs.wait_at, [os.curdir, gate, gate, gate], timeout=0.2)
-    next(results)
+def test_map_with_a_timeout_gives_up_and_cancels_what_is_left(cluster: Cluster, tmp_path: Path) -> None:
+    results = cluster.map(jobs.wait_at, [tmp_path / "gate"] * 3, timeout=0.01)
     with pytest.raises(TimeoutError):
         next(results)
-    until(lambda: cluster.submit(jobs.double, 2).result() == 4 and not unfinished(cluster))
+    eventually("nothing is left", lambda: not unfinished(cluster))
 
 
-def test_a_map_that_is_dropped_cancels_what_is_in_flight(cluster, tmp_path):
+def test_a_map_that_is_dropped_cancels_what_is_in_flight(cluster: Cluster, tmp_path: Path) -> None:
     results = cluster.map(jobs.wait_at, [tmp_path / "gate"] * 5)
     del results
-    until(lambda: not unfinished(cluster))
+    eventually("nothing is left", lambda: not unfinished(cluster))
 
 
-def unfinished(cluster):
+def unfinished(cluster: Cluster) -> int:
     return sum(cluster.status().tasks.values())
 
 
 # --- waiting for many ----------------------------------------------------------------------------
 
 
-def test_gather_gives_values_in_order_and_the_first_error(cluster):
+def test_gather_gives_values_in_order_and_the_first_error(cluster: Cluster) -> None:
     futures = [cluster.submit(jobs.sleep_then, delay, delay) for delay in (0.02, 0, 0.01)]
     assert cluster.gather(futures) == [0.02, 0, 0.01]
     with pytest.raises(ValueError, match="no"):
         cluster.gather([*futures, cluster.submit(jobs.fail)])
 
 
-def test_gather_gives_up_after_its_timeout(cluster, tmp_path):
+def test_gather_gives_up_after_its_timeout(cluster: Cluster, tmp_path: Path) -> None:
     held = cluster.submit(jobs.wait_at, tmp_path / "gate")
     with pytest.raises(TimeoutError):
         cluster.gather([held], timeout=0.01)
     held.cancel()
 
 
-def test_as_completed_gives_each_future_once_as_it_ends(cluster, tmp_path):
+def test_as_completed_gives_each_future_once_as_it_ends(cluster: Cluster, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     last = cluster.submit(jobs.wait_at, gate)
     first = cluster.submit(jobs.double, 1)
@@ -199,7 +194,9 @@ def test_as_completed_gives_each_future_once_as_it_ends(cluster, tmp_path):
     assert list(ended) == [last]
 
 
-def test_as_completed_gives_up_after_its_timeout_and_the_futures_go_on(cluster, tmp_path):
+def test_as_completed_gives_up_after_its_timeout_and_the_futures_go_on(
+    cluster: Cluster, tmp_path: Path
+) -> None:
     gate = tmp_path / "gate"
     held = cluster.submit(jobs.wait_at, gate, "value")
     with pytest.raises(TimeoutError, match="1"):
@@ -209,7 +206,9 @@ def test_as_completed_gives_up_after_its_timeout_and_the_futures_go_on(cluster, 
 
 
 @pytest.mark.parametrize("return_when", ["FIRST_COMPLETED", "FIRST_EXCEPTION"])
-def test_wait_returns_at_the_first_that_it_waits_for(cluster, tmp_path, return_when):
+def test_wait_returns_at_the_first_that_it_waits_for(
+    cluster: Cluster, tmp_path: Path, return_when: str
+) -> None:
     held = cluster.submit(jobs.wait_at, tmp_path / "gate")
     ending = cluster.submit(jobs.fail)
     done, left = ganger.wait([held, ending], return_when=return_when)
@@ -217,7 +216,7 @@ def test_wait_returns_at_the_first_that_it_waits_for(cluster, tmp_path, return_w
     held.cancel()
 
 
-def test_wait_for_all_returns_what_is_done_when_time_is_up(cluster, tmp_path):
+def test_wait_for_all_returns_what_is_done_when_time_is_up(cluster: Cluster, tmp_path: Path) -> None:
     held = cluster.submit(jobs.wait_at, tmp_path / "gate")
     ending = cluster.submit(jobs.double, 1)
     ending.result()
@@ -227,12 +226,12 @@ def test_wait_for_all_returns_what_is_done_when_time_is_up(cluster, tmp_path):
     assert ganger.wait([held, ending]).not_done == set()
 
 
-def test_wait_refuses_a_rule_that_does_not_exist(cluster):
+def test_wait_refuses_a_rule_that_does_not_exist(cluster: Cluster) -> None:
     with pytest.raises(InvalidOption, match="SOME"):
         ganger.wait([], return_when="SOME")
 
 
-def test_polling_leaves_nothing_behind_on_a_pending_future(cluster, tmp_path):
+def test_polling_leaves_nothing_behind_on_a_pending_future(cluster: Cluster, tmp_path: Path) -> None:
     held = cluster.submit(jobs.wait_at, tmp_path / "gate")
     for _ in range(20):
         ganger.wait([held], timeout=0)
@@ -245,9 +244,9 @@ def test_polling_leaves_nothing_behind_on_a_pending_future(cluster, tmp_path):
 # --- cancel and interrupt ------------------------------------------------------------------------
 
 
-def test_cancel_ends_running_and_waiting_tasks(cluster, tmp_path):
+def test_cancel_ends_running_and_waiting_tasks(cluster: Cluster, tmp_path: Path) -> None:
     futures = [cluster.submit(jobs.come_to, tmp_path / f"{n}", tmp_path / "gate") for n in range(6)]
-    until((tmp_path / "0").exists)
+    eventually("it runs", (tmp_path / "0").exists)
     cluster.cancel(futures)
     assert all(future.cancelled() for future in futures)
     with pytest.raises(TaskCancelled, match="come_to"):
@@ -255,9 +254,9 @@ def test_cancel_ends_running_and_waiting_tasks(cluster, tmp_path):
     assert cluster.submit(jobs.double, 2).result() == 4
 
 
-def test_cancel_by_id_reaches_a_task_of_any_session(cluster, tmp_path):
+def test_cancel_by_id_reaches_a_task_of_any_session(cluster: Cluster, tmp_path: Path) -> None:
     future = cluster.submit(jobs.come_to, tmp_path / "here", tmp_path / "gate")
-    until((tmp_path / "here").exists)
+    eventually("it runs", (tmp_path / "here").exists)
     (task,) = [task for task in cluster.tasks() if task.name == "come_to"]
     assert cluster.cancel_tasks([task.id]) == [task.id]
     with pytest.raises(TaskCancelled):
@@ -265,7 +264,9 @@ def test_cancel_by_id_reaches_a_task_of_any_session(cluster, tmp_path):
 
 
 @pytest.mark.parametrize("wait", ["result", "gather", "as_completed", "map", "map_unordered", "wait"])
-def test_a_keyboard_interrupt_during_a_wait_leaves_the_cluster_usable(cluster, tmp_path, wait):
+def test_a_keyboard_interrupt_during_a_wait_leaves_the_cluster_usable(
+    cluster: Cluster, tmp_path: Path, wait: str
+) -> None:
     gate, arrival = tmp_path / "gate", tmp_path / "here"
     held = cluster.submit(jobs.come_to, arrival, gate, "value")
     waits = {
@@ -277,8 +278,8 @@ def test_a_keyboard_interrupt_during_a_wait_leaves_the_cluster_usable(cluster, t
         "wait": lambda: ganger.wait([held]),
     }
 
-    def interrupt():
-        until(arrival.exists)
+    def interrupt() -> None:
+        eventually("it runs", arrival.exists)
         time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -295,12 +296,12 @@ def test_a_keyboard_interrupt_during_a_wait_leaves_the_cluster_usable(cluster, t
 # --- the cluster ---------------------------------------------------------------------------------
 
 
-def test_the_cluster_tells_about_itself(cluster, tmp_path):
+def test_the_cluster_tells_about_itself(cluster: Cluster, tmp_path: Path) -> None:
     (worker,) = cluster.workers()
     assert (worker.name, worker.slots, worker.state) == ("worker-1", 2, "active")
     assert cluster.status().slots == 2
     future = cluster.submit(jobs.come_to, tmp_path / "here", tmp_path / "gate")
-    until((tmp_path / "here").exists)
+    eventually("it runs", (tmp_path / "here").exists)
     assert [task.name for task in cluster.tasks("assigned")] == ["come_to"]
     explanation = cluster.explain(future)
     assert explanation.task.worker == "worker-1"
@@ -308,7 +309,7 @@ def test_the_cluster_tells_about_itself(cluster, tmp_path):
     future.cancel()
 
 
-def test_a_closed_client_says_so_instead_of_hanging():
+def test_a_closed_client_says_so_instead_of_hanging() -> None:
     client = ganger.Cluster(slots=1)
     held = client.submit(jobs.never)
     client.close()

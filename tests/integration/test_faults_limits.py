@@ -1,5 +1,6 @@
 """A limit ends what exceeds it and nothing else: timeouts, cancellation, recycling, preparation."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -157,8 +158,6 @@ def test_executors_are_replaced_after_their_number_of_tasks(tmp_path: Path) -> N
 
 def prepare_executor() -> None:
     """Says that it was called."""
-    import os
-
     noted(os.environ["GANGER_TEST_NOTES"], os.getpid())
 
 
@@ -190,3 +189,31 @@ def test_a_preparation_that_fails_is_told_with_its_traceback(name: str) -> None:
     if name == "fail_to_prepare":
         assert "RuntimeError: the model is not there" in text
         assert Path(__file__).name in text
+
+
+def fail_while_told_to() -> None:
+    """Fails as long as a file is there."""
+    if Path(os.environ["GANGER_TEST_NOTES"]).exists():
+        raise RuntimeError("the model is gone")
+
+
+def test_a_preparation_that_fails_later_is_told_and_costs_no_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mark = tmp_path / "mark"
+    monkeypatch.setenv("GANGER_TEST_NOTES", str(mark))
+    told = ""
+
+    def is_told() -> bool:
+        nonlocal told
+        told += capfd.readouterr().err
+        return "the model is gone" in told
+
+    with quick_cluster(slots=1, preload=f"{__name__}:fail_while_told_to") as prepared:
+        frail = prepared.options(losses_max=0)
+        mark.touch()
+        frail.submit(exit_at_once).exception(PATIENCE_S)
+        waiting = frail.submit(where)
+        eventually("it is told", is_told)
+        mark.unlink()
+        assert waiting.result(PATIENCE_S)

@@ -97,7 +97,7 @@ def test_a_task_that_forks_and_forgets_its_child_is_run_by_one_of_them(
         assert cluster.submit(fork_and_return, path).result(PATIENCE_S) > 0, "the parent's value counts"
         assert list(cluster.map(pow, [2] * 50, range(50), timeout=PATIENCE_S)) == [2**n for n in range(50)]
     (worker,) = cluster.workers()
-    eventually("the children gone", lambda: not psutil.Process(worker.executors[0]).children())
+    wait_gone(psutil.Process(worker.executors[0]).children())
 
 
 def test_what_a_crashed_task_had_started_ends_with_it(cluster: Cluster, tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ class Speechless(Exception):
     """Has no text."""
 
     def __str__(self) -> str:
-        raise RuntimeError("no text")
+        raise SystemExit("no text")
 
     __repr__ = __str__
 
@@ -284,6 +284,13 @@ def test_an_exception_with_a_large_text_travels(cluster: Cluster) -> None:
     error = cluster.submit(raise_large, 2 * MIB).exception(PATIENCE_S)
     assert isinstance(error, ValueError)
     assert len(str(error)) == 2 * MIB
+
+
+def test_an_exception_whose_text_is_no_valid_unicode_travels(cluster: Cluster) -> None:
+    error = cluster.submit(raise_it, ValueError("a file's name: \udcff")).exception(PATIENCE_S)
+    assert isinstance(error, ValueError)
+    assert error.args == ("a file's name: \udcff",)
+    assert "in raise_it" in str(error.__cause__)
 
 
 def test_an_exception_over_the_limit_is_told_by_its_class(cluster: Cluster) -> None:

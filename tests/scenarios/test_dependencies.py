@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from ganger.core.events import Received
 from ganger.protocol import messages as m
 from tests.environment.cluster import Environment
 from tests.environment.peers import FakeClient
@@ -164,8 +165,6 @@ def test_a_large_cascade_runs_in_slices_and_others_are_served_between(make_envir
 
 
 def _failure(environment: Environment, task: int) -> object:
-    from ganger.core.events import Received
-
     connection = environment.roster("anna").connection
     failure = m.Failure(task, 1, "exception", False, b"the cause")
     return Received(connection, m.Report(1, [], [failure], [], 0))

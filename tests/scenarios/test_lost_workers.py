@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
+from ganger.core.events import Disconnected
 from ganger.protocol import messages as m
+from ganger.protocol.ids import ConnectionId
 from ganger.protocol.outcome import decode_error
 from tests.environment.cluster import Environment
 from tests.environment.peers import MS_NS
@@ -274,7 +276,7 @@ def test_what_an_unknown_connection_says_is_not_heard(environment: Environment) 
     client = environment.client()
     (task,) = client.submit(client.define())
     connection = worker.connection
-    environment.pump.offer(_disconnected(connection))
+    environment.pump.offer(Disconnected(connection))
     environment.receive(connection, m.Report(1, [m.DoneGroup(0, [task], [b"result"], 1)], [], [], 0))
     environment.run()
     assert client.results == {}
@@ -282,14 +284,7 @@ def test_what_an_unknown_connection_says_is_not_heard(environment: Environment) 
     environment.take_warning("lost")
 
 
-def _disconnected(connection: int) -> object:
-    from ganger.core.events import Disconnected
-    from ganger.protocol.ids import ConnectionId
-
-    return Disconnected(ConnectionId(connection))
-
-
 def test_several_connections_may_end_without_anybody_behind_them(environment: Environment) -> None:
-    environment.pump.offer(_disconnected(99))
+    environment.pump.offer(Disconnected(ConnectionId(99)))
     environment.worker()
     assert environment.roster("anna").state == "active"

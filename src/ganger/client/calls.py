@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from ganger.client.engine import Engine
 from ganger.client.functions import function_name, pack_function
 from ganger.client.future import Future, collector
+from ganger.client.local_modules import LocalModules
 from ganger.client.options import Options, merge, overlay
-from ganger.client.pickling import by_value_needles, dumps_by_value, explain_failure
+from ganger.client.pickling import dumps_by_value, explain_failure
 from ganger.core.client import ClientSpec, Entry, Handle
 from ganger.errors import InvalidOption
 from ganger.protocol.options import SpecBody
@@ -46,7 +47,7 @@ class Calls:
 
     def __init__(self, engine: Engine, shares_path: bool) -> None:
         self.engine = engine
-        self.shares_path = shares_path
+        self.local = LocalModules(by_value=not shares_path)
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._by_identity: dict[tuple[int, int], tuple[Any, Options, ClientSpec]] = {}
@@ -67,7 +68,7 @@ class Calls:
     def _make(self, function: Callable[..., Any], given: Options) -> ClientSpec:
         decorated = getattr(function, "ganger_options", None)
         options = overlay(merge(Options(), decorated), given) if isinstance(decorated, dict) else given
-        body = pack_function(function, shares_path=self.shares_path)
+        body = pack_function(function, self.local)
         if options.task.concurrency > 1 and not inspect.iscoroutinefunction(inspect.unwrap(function)):
             raise InvalidOption(
                 f"concurrency {options.task.concurrency} needs an async function; "
@@ -93,11 +94,13 @@ class Calls:
             NotSerializable: An argument cannot be pickled; says which, and where in it.
             InvalidOption: The arguments are longer than a message may be.
         """
+        if self.local.by_value:
+            self.local.look()
         found: list[Future[Any]] = []
         collector.found, collector.engine = found, self.engine
         try:
             payload = _dumps((args, kwargs), 5)
-            for needle in by_value_needles:
+            for needle in self.local.needles:
                 if needle in payload:
                     raise _ByValue
         except Exception:
@@ -132,7 +135,7 @@ class Calls:
         """By value, where the C pickler failed or would pickle what cannot be found elsewhere."""
         collector.found = found
         try:
-            return dumps_by_value((args, kwargs))
+            return dumps_by_value((args, kwargs), self.local)
         except Exception as error:
             self._let_go(found)
             if isinstance(error, InvalidOption):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ from ganger.runtime.environment import runtime_of_this_process
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 STATUS_BYTES_MAX = 1 << 20
+
+
+_hosts: weakref.WeakSet[_Host] = weakref.WeakSet()
 
 
 class Cluster(Client):
@@ -60,7 +64,7 @@ class Cluster(Client):
         settings: Mapping[str, Mapping[str, object]] | None = None,
     ) -> None:
         _check_counts(slots, workers, preload)
-        sections = dict(settings or {})
+        sections = config.check_sections(settings)
         self._host = _Host(
             slots or max(1, _cores() // workers), workers, preload, dict(resources or {}), journal, sections
         )
@@ -102,12 +106,14 @@ class _Host:
         journal: str | os.PathLike[str] | None,
         sections: dict[str, Mapping[str, object]],
     ) -> None:
+        self._status = -1
+        self.workers = workers
+        settings = _Settings(resources, sections)
         self.folder = tempfile.mkdtemp(prefix="ganger-", dir=os.environ.get("XDG_RUNTIME_DIR") or None)
         self.socket_path = str(Path(self.folder) / "master")
-        self.workers = workers
         self._parser = FrameParser(STATUS_BYTES_MAX)
         self._ready: set[str] = set()
-        plan = _plan(self, slots, preload, resources, journal, sections)
+        plan = _plan(self, slots, preload, journal, settings)
         self._status, status_end = os.pipe()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "ganger.host", str(status_end)],
@@ -117,17 +123,22 @@ class _Host:
             env=_environment(),
         )
         os.close(status_end)
-        os.register_at_fork(after_in_child=self._let_go)
+        _hosts.add(self)
         body = frame(msgpack.encode(plan))
         if self.process.stdin is not None:
             self.process.stdin.write(body)
             self.process.stdin.flush()
 
-    def _let_go(self) -> None:
-        """In a forked child: its copy of the lifeline must not keep the cluster alive."""
+    def forked(self) -> None:
+        """In a forked child: the cluster is the parent's; only our copies of its lifeline and status go."""
+        if self._status < 0:
+            return
         if self.process.stdin is not None:
             with contextlib.suppress(OSError):
-                os.close(self.process.stdin.fileno())
+                self.process.stdin.close()
+        os.close(self._status)
+        self._status = -1
+        self.process.returncode = 0  # it is no child of this process: nobody waits for it here
 
     def ended(self) -> str:
         """Why the cluster has ended, or nothing."""
@@ -137,9 +148,11 @@ class _Host:
     def wait_ready(self, *, workers_too: bool) -> None:
         """Waits until the master serves, and the workers where that was asked for."""
         deadline_s = time.monotonic() + START_TIMEOUT_S
+        poll = select.poll()
+        poll.register(self._status, select.POLLIN)
         needed = 1 + (self.workers if workers_too else 0)
         while len(self._ready) < needed:
-            readable, _, _ = select.select([self._status], [], [], max(0.0, deadline_s - time.monotonic()))
+            readable = poll.poll(max(0.0, deadline_s - time.monotonic()) * 1e3)
             data = os.read(self._status, STATUS_BYTES_MAX) if readable else b""
             if not data:
                 raise ClusterClosed(
@@ -174,35 +187,38 @@ class _Host:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class _Settings:
+    """Everything that can be wrong about a plan, read before anything is started."""
+
+    def __init__(self, resources: dict[str, Any], sections: Mapping[str, Mapping[str, object]]) -> None:
+        self.resources = {name: parse_bytes(amount, f"resource {name}") for name, amount in resources.items()}
+        self.worker = config.load(config.WorkerSettings, sections.get("worker"))
+        self.master = config.load(config.MasterSettings, sections.get("master"))
+        self.journal = config.load(config.JournalSettings, sections.get("journal"))
+        config.load(config.ClientSettings, sections.get("client"))
+
+
 def _plan(
-    host: _Host,
-    slots: int,
-    preload: str,
-    resources: dict[str, Any],
-    journal: str | os.PathLike[str] | None,
-    sections: Mapping[str, Mapping[str, object]],
+    host: _Host, slots: int, preload: str, journal: str | os.PathLike[str] | None, settings: _Settings
 ) -> dict[str, object]:
     """The host's plan, as plain data: the client does not import the host."""
-    offered = {name: parse_bytes(amount, f"resource {name}") for name, amount in resources.items()}
-    worker_settings = config.load(config.WorkerSettings, sections.get("worker"))
-    master_settings = config.load(config.MasterSettings, sections.get("master"))
     worker = {
         "join": f"unix:{host.socket_path}",
         "slots": slots,
         "shared_by": host.workers,
-        "resources": offered,
+        "resources": settings.resources,
         "preload": preload,
         "paths": [path or os.getcwd() for path in sys.path],
-        "frame_bytes_max": master_settings.frame_bytes_max,
-        "payload_bytes_max": master_settings.payload_bytes_max,
-        "settings": worker_settings,
+        "frame_bytes_max": settings.master.frame_bytes_max,
+        "payload_bytes_max": settings.master.payload_bytes_max,
+        "settings": settings.worker,
     }
     return {
         "master": {
             "listen": [f"unix:{host.socket_path}"],
             "journal": os.fspath(journal) if journal is not None else "",
-            "settings": master_settings,
-            "journal_settings": config.load(config.JournalSettings, sections.get("journal")),
+            "settings": settings.master,
+            "journal_settings": settings.journal,
         },
         "workers": [{**worker, "name": f"worker-{number}"} for number in range(1, host.workers + 1)],
         "folder": host.folder,
@@ -235,3 +251,11 @@ def _check_counts(slots: int | None, workers: int, preload: str) -> None:
 def _check_count(label: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise InvalidOption(f"{label} must be a whole number of at least 1, it is {value!r}")
+
+
+def _after_fork() -> None:
+    for host in list(_hosts):
+        host.forked()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -18,14 +18,13 @@ from ganger.client.calls import Calls
 from ganger.client.client import Client
 from ganger.client.cluster import Cluster
 from ganger.client.engine import Engine
-from ganger.errors import ConfigurationError, InvalidOption, Refused
+from ganger.errors import InvalidOption, Refused
 from ganger.net.address import Endpoint, find, parse
 from ganger.net.reach import check_reach
 from ganger.runtime.environment import runtime_of_this_process
 from ganger.security.secret import read_secret, secret_file
 
 Sections = Mapping[str, Mapping[str, object]]
-SECTIONS = ("client", "worker", "master", "journal")
 NAMES_MAX = 3
 """Workers that a warning names one by one."""
 
@@ -115,11 +114,7 @@ def _open(address: str | None, timeout_s: float | None, insecure: bool, settings
 
 
 def _sections(settings: Sections | None, timeout_s: float | None) -> dict[str, Mapping[str, object]]:
-    sections = dict(settings or {})
-    if unknown := sorted(set(sections) - set(SECTIONS)):
-        raise ConfigurationError(
-            f"there is no section {unknown[0]!r} of settings", hint=f"known: {', '.join(SECTIONS)}"
-        )
+    sections = config.check_sections(settings)
     if timeout_s is not None:
         if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float):
             raise InvalidOption(f"timeout_s must be a number of seconds, it is {timeout_s!r}")

@@ -324,7 +324,7 @@ class Engine:
         if unsent:
             self.outbox.drop(unsent)
         for future in reached:
-            self.core.pending.pop(future.task & SEQUENCE_MAX, None)
+            self.core.cancelled(future)
             future.hold(Hold(self.drop, future.task))
             future.finish(CANCELLED, None)
         answer.set_result(bool(reached))

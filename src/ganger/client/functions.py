@@ -7,14 +7,10 @@ path (the embedded cluster). By value: ``__main__``, nested functions and lambda
 from __future__ import annotations
 
 import hashlib
-import site
-import sys
-import sysconfig
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from ganger.client.pickling import add_by_value_module, dumps, dumps_by_value
+from ganger.client.local_modules import LocalModules
+from ganger.client.pickling import dumps, dumps_by_value
 from ganger.errors import InvalidOption, NotSerializable
 from ganger.protocol.options import FunctionBody
 
@@ -28,12 +24,12 @@ def function_name(function: Any) -> str:
     return name.replace("<locals>.", "")
 
 
-def pack_function(function: Any, *, shares_path: bool) -> FunctionBody:
+def pack_function(function: Any, local: LocalModules) -> FunctionBody:
     """A function as it travels.
 
     Args:
         function: Anything that can be called.
-        shares_path: Whether the workers import from the same places as this process.
+        local: The modules that must travel by value.
 
     Raises:
         InvalidOption: It cannot be called.
@@ -44,37 +40,15 @@ def pack_function(function: Any, *, shares_path: bool) -> FunctionBody:
             f"{function!r} cannot be called",
             hint="pass the function itself: submit(fn, x), not submit(fn(x))",
         )
-    if not shares_path:
-        _mark_by_value(function)
+    local.look()
     try:
-        body = dumps(function)
+        body = dumps(function, local)
     except Exception as error:
         raise NotSerializable(
             f"the function {function_name(function)} cannot be pickled: {error}{_culprit(function)}",
             hint="what it takes from around it travels along; pass such things as arguments instead",
         ) from error
     return FunctionBody(hashlib.blake2b(body, digest_size=DIGEST_BYTES).digest(), body)
-
-
-def _mark_by_value(function: Any) -> None:
-    import cloudpickle
-
-    name = getattr(function, "__module__", None) or type(function).__module__
-    module = sys.modules.get(name)
-    if module is not None and name != "__main__" and not is_installed(module):
-        cloudpickle.register_pickle_by_value(module)
-        add_by_value_module(name)
-
-
-def is_installed(module: ModuleType) -> bool:
-    """Whether a module belongs to the standard library or an installed package (not an editable one)."""
-    file = getattr(module, "__file__", None)
-    if file is None:
-        return True
-    path = Path(file).resolve()
-    folders = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), sysconfig.get_path("purelib")]
-    folders += [sysconfig.get_path("platlib"), site.getusersitepackages(), *site.getsitepackages()]
-    return any(path.is_relative_to(Path(folder).resolve()) for folder in folders if folder)
 
 
 def _culprit(function: Any) -> str:

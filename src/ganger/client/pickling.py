@@ -2,7 +2,7 @@
 
 Objects of ``__main__`` pickle by reference and then fail to load in another process, so their
 mention in the output sends the object to cloudpickle, which takes them by value. The same holds for
-modules that the workers cannot import (`by_value_modules`).
+modules that the workers cannot import (`LocalModules`).
 """
 
 from __future__ import annotations
@@ -11,22 +11,18 @@ import io
 import pickle
 from typing import Any
 
+from ganger.client.local_modules import MAIN_ONLY, LocalModules
 from ganger.errors import NotSerializable
 
 PROTOCOL = 5
-by_value_needles: list[bytes] = [b"__main__"]
-"""Names of modules that must not appear in a pickle by reference."""
 
 
-def add_by_value_module(name: str) -> None:
-    """Objects of this module, and those below it, travel by value from now on."""
-    needle = name.encode()
-    if needle not in by_value_needles:
-        by_value_needles.append(needle)
-
-
-def dumps(value: object) -> bytes:
+def dumps(value: object, local: LocalModules = MAIN_ONLY) -> bytes:
     """Pickles an object so that another process can load it.
+
+    Args:
+        value: The object.
+        local: The modules that must travel by value.
 
     Raises:
         Exception: Whatever pickling raised.
@@ -34,19 +30,20 @@ def dumps(value: object) -> bytes:
     try:
         body = pickle.dumps(value, PROTOCOL)
     except Exception:
-        return dumps_by_value(value)
-    for needle in by_value_needles:
+        return dumps_by_value(value, local)
+    for needle in local.needles:
         if needle in body:
-            return dumps_by_value(value)
+            return dumps_by_value(value, local)
     return body
 
 
-def dumps_by_value(value: object) -> bytes:
+def dumps_by_value(value: object, local: LocalModules = MAIN_ONLY) -> bytes:
     """Pickles with cloudpickle: functions and classes that cannot be imported travel whole."""
     import cloudpickle
 
     buffer = io.BytesIO()
-    cloudpickle.Pickler(buffer, PROTOCOL).dump(value)
+    with local.registered():
+        cloudpickle.Pickler(buffer, PROTOCOL).dump(value)
     return buffer.getvalue()
 
 

@@ -115,31 +115,27 @@ def map_ordered(
     submit: Submit, window: Window[Any], fn: Callable[..., Any], deadline_s: float | None
 ) -> Iterator[Any]:
     """Results in order. The first calls are made as soon as this is called."""
-    flight: deque[Future[Any]] = deque()
-    _refill(flight, window, submit, fn)
-    return _begun(_in_order(flight, window, submit, fn, deadline_s))
-
-
-def _refill(flight: deque[Future[Any]], window: Window[Any], submit: Submit, fn: Callable[..., Any]) -> None:
-    with window.deferring():
-        for args in window.due(flight):
-            flight.append(submit(fn, *args))
+    return _begun(_in_order(submit, window, fn, deadline_s))
 
 
 def _in_order(
-    flight: deque[Future[Any]],
-    window: Window[Any],
-    submit: Submit,
-    fn: Callable[..., Any],
-    deadline_s: float | None,
+    submit: Submit, window: Window[Any], fn: Callable[..., Any], deadline_s: float | None
 ) -> Iterator[Any]:
+    flight: deque[Future[Any]] = deque()
+
+    def refill() -> None:
+        with window.deferring():
+            for args in window.due(flight):
+                flight.append(submit(fn, *args))
+
     try:
+        refill()
         yield None
         while flight:
             value = flight[0].result(left_s(deadline_s))  # it stays there until then, to be abandoned too
             flight.popleft()
             if len(flight) < window.refill_below:
-                _refill(flight, window, submit, fn)
+                refill()
             yield value
             del value
         window.raise_deferred()
@@ -149,6 +145,10 @@ def _in_order(
 
 def map_unordered(submit: Submit, window: Window[Any], fn: Callable[..., Any]) -> Iterator[Any]:
     """Results as they come. The first calls are made as soon as this is called."""
+    return _begun(_as_they_come(submit, window, fn))
+
+
+def _as_they_come(submit: Submit, window: Window[Any], fn: Callable[..., Any]) -> Iterator[Any]:
     ended: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
     flight: set[Future[Any]] = set()
 
@@ -159,17 +159,8 @@ def map_unordered(submit: Submit, window: Window[Any], fn: Callable[..., Any]) -
                 flight.add(future)
                 future.when_done(partial(ended.put, future))
 
-    refill()
-    return _begun(_as_they_come(ended, flight, window, refill))
-
-
-def _as_they_come(
-    ended: queue.SimpleQueue[Future[Any]],
-    flight: set[Future[Any]],
-    window: Window[Any],
-    refill: Callable[[], None],
-) -> Iterator[Any]:
     try:
+        refill()
         yield None
         while flight:
             future = ended.get()

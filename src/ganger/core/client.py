@@ -109,7 +109,7 @@ class ClientCore:
         self._unrecorded: deque[tuple[int, Submit, list[ClientSpec]]] = deque()
         self._defined: set[int] = set()
         self._taught: set[bytes] = set()
-        self._kept: set[int] = set()
+        self._held: set[int] = set()
         self._pinned: set[int] = set()
         self._releases: list[int] = []
         self._received_bytes = 0
@@ -129,7 +129,7 @@ class ClientCore:
             self.pending.clear()
             self._unrecorded.clear()
             self._releases.clear()
-            self._kept.clear()
+            self._held.clear()
             self._pinned.clear()
             self.next_sequence = 0
         self.session = welcome.session
@@ -257,7 +257,7 @@ class ClientCore:
         for sequence, payload in zip(message.sequences, message.payloads, strict=True):
             handle = pop(sequence, None)
             if handle is None:
-                if sequence not in self._kept and sequence not in self._pinned:
+                if sequence not in self._held and sequence not in self._pinned:
                     release(sequence)
                 continue
             handle.released = True
@@ -275,17 +275,33 @@ class ClientCore:
         failed = []
         columns = zip(message.sequences, message.errors, message.origins, strict=True)
         for sequence, error, origin in columns:
-            handle = self.pending.pop(sequence, None)
+            handle = self._take_held(sequence)
             if handle is not None:
                 failed.append(Failed(handle, error, origin))
         return failed
 
+    def _take_held(self, sequence: int) -> Handle | None:
+        """The future of a task that has ended and whose end is held until the future is dropped.
+
+        What nobody here waits for or holds any more is released (its release may have been lost).
+        """
+        handle = self.pending.pop(sequence, None)
+        if handle is not None:
+            self._held.add(sequence)
+        elif sequence not in self._held:
+            self._releases.append(sequence)
+        return handle
+
+    def cancelled(self, handle: Handle) -> None:
+        """The client itself has cancelled this one; its end is held until the future is dropped."""
+        sequence = handle.task & SEQUENCE_MAX
+        if self.pending.pop(sequence, None) is not None:
+            self._held.add(sequence)
+
     def on_turned(self, message: Kept | Cancelled) -> Turned:
         """Kept at the master, or cancelled."""
-        found = [self.pending.pop(sequence, None) for sequence in message.sequences]
+        found = [self._take_held(sequence) for sequence in message.sequences]
         state = "kept" if type(message) is Kept else "cancelled"
-        if state == "kept":
-            self._kept.update(message.sequences)
         return Turned([handle for handle in found if handle is not None], state)
 
     def on_running(self, message: Running) -> Turned:
@@ -303,7 +319,7 @@ class ClientCore:
         if handle.task >> SEQUENCE_BITS != self.session:
             return False
         sequence = handle.task & SEQUENCE_MAX
-        self._kept.discard(sequence)
+        self._held.discard(sequence)
         self.pending[sequence] = handle
         return True
 
@@ -312,7 +328,7 @@ class ClientCore:
         for task in tasks:
             if task >> SEQUENCE_BITS == self.session:
                 sequence = task & SEQUENCE_MAX
-                self._kept.discard(sequence)
+                self._held.discard(sequence)
                 self._pinned.discard(sequence)
                 self._releases.append(sequence)
 

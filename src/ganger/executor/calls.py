@@ -8,15 +8,20 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from ganger.client.inputs import set_inputs
 from ganger.client.pickling import dumps
 from ganger.protocol.calls import EXIT, FAILURE, RETRYABLE, SUCCESS
 from ganger.protocol.options import SpecBody
-from ganger.protocol.outcome import ErrorInfo, encode_error
+from ganger.protocol.outcome import ErrorInfo, decode_error, encode_error
 
 _loads = pickle.loads
 _pickle = pickle.dumps
 _MAIN = b"__main__"
+
+TEXT_LENGTH_MAX = 1 << 16
+"""How much of an exception's text, and of its traceback, is told; what is cut lies in the middle."""
 
 
 class Call:
@@ -74,7 +79,7 @@ class Call:
             body = _pickle(value, 5)
             if _MAIN in body:
                 body = dumps(value)
-        except Exception:
+        except BaseException:
             return self._awkward(value)
         return SUCCESS, body
 
@@ -83,8 +88,9 @@ class Call:
         try:
             return SUCCESS, dumps(value)
         except BaseException as error:
-            text = f"{self.spec.name} returned a {type(value).__qualname__} that cannot be pickled: {error}"
-            info = ErrorInfo("result", "ganger.errors.ResultNotSerializable", text, traceback.format_exc())
+            why = _text(error)
+            text = f"{self.spec.name} returned a {type(value).__qualname__} that cannot be pickled: {why}"
+            info = ErrorInfo("result", "ganger.errors.ResultNotSerializable", text, _trace(error))
             return FAILURE, encode_error(info)
 
     def failure(self, error: BaseException) -> tuple[int, bytes]:
@@ -97,20 +103,18 @@ class Call:
         kind = RETRYABLE if isinstance(error, self.retry_on) else FAILURE
         return kind, describe(error)
 
-
-def too_long(size: int, limit: int) -> tuple[int, bytes]:
-    """The outcome of a result that is longer than may travel."""
-    text = f"the result takes {size:,} bytes, more than payload_bytes_max ({limit:,})"
-    return FAILURE, encode_error(ErrorInfo("result", "ganger.errors.ResultNotSerializable", text))
+    def too_long(self, kind: int, body: bytes, limit: int) -> tuple[int, bytes]:
+        """The outcome in place of one that is longer than may travel."""
+        if kind == SUCCESS:
+            text = f"{self.spec.name} returned {len(body):,} bytes, more than payload_bytes_max ({limit:,})"
+            return FAILURE, encode_error(ErrorInfo("result", "ganger.errors.ResultNotSerializable", text))
+        return kind, encode_error(replace(decode_error(body), pickled=b""))
 
 
 def describe(error: BaseException, note: str = "") -> bytes:
     """An exception as an encoded `ErrorInfo`: its text always, the object itself where it can be pickled."""
     kind = type(error)
-    try:
-        text = str(error)
-    except Exception as failure:
-        text = f"<its text cannot be made: {failure!r}>"
+    text = _text(error)
     if note:
         text = f"{text} ({note})"
     trace = _trace(error)
@@ -129,6 +133,22 @@ def _trace(error: BaseException) -> str:
     if first is not None and first.tb_next is not None and first.tb_frame.f_code.co_filename == __file__:
         first = first.tb_next
     try:
-        return "".join(traceback.format_exception(type(error), error, first))
-    except Exception as failure:
-        return f"<the traceback cannot be made: {failure!r}>"
+        return _shorten("".join(traceback.format_exception(type(error), error, first)))
+    except BaseException as failure:
+        return f"<the traceback cannot be made: {type(failure).__qualname__}>"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return _shorten(str(error))
+    except BaseException as failure:
+        return f"<its text cannot be made: {type(failure).__qualname__}>"
+
+
+def _shorten(text: str) -> str:
+    """The text as it can travel: of bounded length, and valid Unicode (file names may hold what is not)."""
+    text = text.encode("utf-8", "backslashreplace").decode()
+    if len(text) <= TEXT_LENGTH_MAX:
+        return text
+    half = TEXT_LENGTH_MAX // 2
+    return f"{text[:half]}\n[{len(text) - 2 * half:,} characters are left out here]\n{text[-half:]}"

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import NamedTuple, NoReturn
 
-from ganger.executor.calls import Call, too_long
+from ganger.executor.calls import Call
 from ganger.executor.ring import RingWriter
 from ganger.protocol.calls import SKIPPED
 from ganger.protocol.codec import decode_to_executor, encode
@@ -123,7 +123,7 @@ class Executor:
                 if len(body) <= limit:
                     publish(index, kind, ended_ns - began_ns, body)
                 else:
-                    self.send_large(index, kind, ended_ns - began_ns, body)
+                    self._send_large(call, index, kind, ended_ns - began_ns, body)
                 began_ns = ended_ns
             else:
                 publish(index, SKIPPED, 0, b"")
@@ -140,17 +140,17 @@ class Executor:
         """The call of a spec that was learnt."""
         return self._calls[spec]
 
-    def publish(self, index: int, kind: int, elapsed_ns: int, body: bytes) -> None:
+    def publish(self, call: Call, index: int, kind: int, elapsed_ns: int, body: bytes) -> None:
         """Publishes one outcome, by the ring or the socket."""
         if len(body) <= self.ring_result_bytes_max:
             self.ring.publish(index, kind, elapsed_ns, body)
         else:
-            self.send_large(index, kind, elapsed_ns, body)
+            self._send_large(call, index, kind, elapsed_ns, body)
 
-    def send_large(self, index: int, kind: int, elapsed_ns: int, body: bytes) -> None:
+    def _send_large(self, call: Call, index: int, kind: int, elapsed_ns: int, body: bytes) -> None:
         """Sends an outcome over the socket; one over the limit becomes an error."""
         if len(body) > self.payload_bytes_max:
-            kind, body = too_long(len(body), self.payload_bytes_max)
+            kind, body = call.too_long(kind, body, self.payload_bytes_max)
         self.sock.sendall(frame(encode(LargeResult(index, kind, elapsed_ns, body))))
 
     def wake(self) -> None:

@@ -87,7 +87,7 @@ class CoroutineServer:
         elapsed_ns = time.monotonic_ns() - self._began_ns.pop(index)
         del self._tasks[index]
         try:
-            self.executor.publish(index, kind, elapsed_ns, body)
+            self.executor.publish(call, index, kind, elapsed_ns, body)
             self.executor.wake()
         except (BrokenPipeError, ConnectionResetError):
             self._end()

@@ -24,14 +24,16 @@ def main() -> int:
     os.dup2(null, 0)
     os.close(null)
     os.set_inheritable(status_end, False)
+    os.set_blocking(status_end, False)
     (size,) = HEADER.unpack(_read_exactly(lifeline, HEADER_BYTES))
     plan = msgspec.msgpack.decode(_read_exactly(lifeline, size), type=HostPlan)
 
     def say(status: Status) -> None:
         try:
             os.write(status_end, frame(msgspec.msgpack.encode(status)))
-        except BrokenPipeError:
-            sys.stderr.write(f"ganger: nobody listens: {status.message}\n")
+        except (BrokenPipeError, BlockingIOError):
+            if not status.ready:  # the client reads this pipe only while it starts
+                sys.stderr.write(f"ganger: {status.name}: {status.message}\n")
 
     return Supervisor(plan, lifeline, say).run()
 

@@ -11,6 +11,7 @@ import os
 import select
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable
 
@@ -44,6 +45,7 @@ class Supervisor:
         self.address = ""
         self._parsers: dict[int, FrameParser] = {}
         self._proved: set[str] = set()
+        self._told = ""
         self._restarts: list[tuple[float, WorkerPlan]] = []
         self._generation = 0
         self._delay_s = plan.restart_delay_s
@@ -143,6 +145,12 @@ class Supervisor:
             self.workers.pop(status.name, None)
             if not self.workers and not self._restarts:
                 self._failed = self._stopping = True
+        elif status.message != self._told:
+            self._told = status.message
+            hint = f"\nhint: {status.hint}" if status.hint else ""
+            sys.stderr.write(
+                f"ganger: {status.name} has ended, another takes its place: {status.message}{hint}\n"
+            )
         self.say(status)
 
     def _reap(self) -> None:

@@ -104,6 +104,7 @@ class Agent:
             logger,
         )
         self._done: asyncio.Future[None] | None = None
+        self._prepared = asyncio.Event()
         self._flush_queued = False
         self._tick_handle: asyncio.TimerHandle | None = None
         self._on_ready: Callable[[], None] = lambda: None
@@ -125,7 +126,7 @@ class Agent:
         self.executors.open()
         self._apply(self.core.begin())
         tasks = [
-            loop.create_task(self.connection.run()),
+            loop.create_task(self._join()),
             loop.create_task(self._beat()),
             loop.create_task(self._weigh()),
         ]
@@ -138,6 +139,11 @@ class Agent:
             self.connection.close()
             self.executors.close()
             await asyncio.sleep(0)
+
+    async def _join(self) -> None:
+        """Says hello once the executors are prepared: no task is bound to a worker that loads its models."""
+        await self._prepared.wait()
+        await self.connection.run()
 
     def leave(self) -> None:
         """Drains, and gives up after the grace."""
@@ -173,11 +179,9 @@ class Agent:
             self._send_beat()
         if self._tick_handle is None:
             self._schedule_tick()
-        if (
-            self.core.connected
-            and self._on_ready is not _nothing
-            and all(slot.ready for slot in self.core.slots)
-        ):
+        if not self._prepared.is_set() and all(slot.ready for slot in self.core.slots):
+            self._prepared.set()
+        if self.core.connected and self._on_ready is not _nothing:
             ready, self._on_ready = self._on_ready, _nothing
             self._send_beat()
             ready()

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from ganger.client import pickling
-from ganger.client.functions import function_name, is_installed, pack_function
+from ganger.client.functions import function_name, pack_function
+from ganger.client.local_modules import LocalModules, is_installed
 from ganger.client.pickling import dumps, explain_failure
 from ganger.errors import InvalidOption, NotSerializable
 
@@ -36,11 +36,9 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[types.
     """A module of a user's own folder, which workers elsewhere do not have."""
     (tmp_path / "stranger_module.py").write_text("BASE = 5\n\ndef add(x):\n    return x + BASE\n")
     monkeypatch.syspath_prepend(tmp_path)
-    needles = list(pickling.by_value_needles)
     import stranger_module
 
     yield stranger_module
-    pickling.by_value_needles[:] = needles
     del sys.modules["stranger_module"]
 
 
@@ -92,9 +90,12 @@ def test_a_task_is_named_after_its_function(function: Any, name: str) -> None:
 
 
 def test_the_same_function_has_the_same_digest_and_another_has_another() -> None:
-    first, again = pack_function(at_home, shares_path=True), pack_function(at_home, shares_path=True)
+    first, again = (
+        pack_function(at_home, LocalModules(by_value=False)),
+        pack_function(at_home, LocalModules(by_value=False)),
+    )
     assert first == again
-    assert first.digest != pack_function(len, shares_path=True).digest
+    assert first.digest != pack_function(len, LocalModules(by_value=False)).digest
 
 
 def test_the_standard_library_and_installed_packages_count_as_installed() -> None:
@@ -104,14 +105,14 @@ def test_the_standard_library_and_installed_packages_count_as_installed() -> Non
 
 
 def test_a_users_module_travels_by_reference_where_workers_share_the_path(stranger: Any) -> None:
-    assert "stranger_module" in names_in(pack_function(stranger.add, shares_path=True).body)
-    assert len(pack_function(stranger.add, shares_path=True).body) < 60
+    assert "stranger_module" in names_in(pack_function(stranger.add, LocalModules(by_value=False)).body)
+    assert len(pack_function(stranger.add, LocalModules(by_value=False)).body) < 60
 
 
 def test_a_users_module_travels_by_value_where_workers_do_not_share_the_path(
     stranger: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    body = pack_function(stranger.add, shares_path=False).body
+    body = pack_function(stranger.add, LocalModules(by_value=True)).body
     monkeypatch.delitem(sys.modules, "stranger_module")
     monkeypatch.setattr(sys, "path", [])
     assert pickle.loads(body)(1) == 6
@@ -120,14 +121,14 @@ def test_a_users_module_travels_by_value_where_workers_do_not_share_the_path(
 
 def test_what_cannot_be_called_is_refused_with_a_hint() -> None:
     with pytest.raises(InvalidOption, match="5 cannot be called") as caught:
-        pack_function(5, shares_path=True)
+        pack_function(5, LocalModules(by_value=False))
     assert "submit(fn, x)" in caught.value.hint
 
 
 def test_a_function_that_drags_a_lock_along_names_it() -> None:
     lock = threading.Lock()
     with pytest.raises(NotSerializable, match=r"<lambda>.*'lock' is a lock"):
-        pack_function(lambda: lock, shares_path=True)
+        pack_function(lambda: lock, LocalModules(by_value=False))
 
 
 # --- what cannot travel --------------------------------------------------------------------------

@@ -179,7 +179,7 @@ def test_an_error_is_held_until_its_future_is_dropped() -> None:
     client = ClientEnvironment()
     future = client.call(client.spec())
     client.flush()
-    client.failures({0: b"error", 9: b"of nobody"}, origin=3)
+    client.failures({0: b"error"}, origin=3)
     assert (future.state, future.content) == ("failed", (b"error", 3))
     assert client.flush() == []
     client.core.drop([future.task])
@@ -400,3 +400,20 @@ def test_a_kept_value_of_a_lost_session_cannot_be_fetched() -> None:
     client.results({0: b"value of the new one"})
     assert fresh.content == b"value of the new one"
     assert kept.content is None
+
+
+def test_an_end_that_is_told_again_after_its_future_was_dropped_is_released_again() -> None:
+    client = ClientEnvironment()
+    spec = client.spec()
+    failed, cancelled, held = client.call(spec), client.call(spec), client.call(spec)
+    client.flush()
+    client.failures({0: b"error", 2: b"error"})
+    client.turn(m.Cancelled([1]))
+    client.core.drop([failed.task, cancelled.task])
+    assert releases(client.flush()) == [(0, 1)]
+    client.welcome(accepted=[(0, 2)])
+    client.take_sent()
+    client.core.on_failures(m.Failures([0, 2], [b"error"] * 2, [0, 2]))
+    client.core.on_turned(m.Cancelled([1]))
+    assert releases(client.flush()) == [(0, 1)]
+    assert held.state == "failed"
