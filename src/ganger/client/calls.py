@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, TypeVar
 
+from msgspec import structs
+
 from ganger.client.engine import Engine
 from ganger.client.functions import function_name, pack_function
 from ganger.client.future import Future, collector
 from ganger.client.local_modules import LocalModules
 from ganger.client.options import Options, merge, overlay
-from ganger.client.pickling import dumps_by_value, explain_failure
+from ganger.client.pickling import dumps, dumps_by_value, explain_failure
 from ganger.core.client import ClientSpec, Entry, Handle
 from ganger.errors import InvalidOption
 from ganger.protocol.options import SpecBody
@@ -76,12 +78,15 @@ class Calls:
                 hint="write it with async def, or leave concurrency out",
             )
         name = options.name or function_name(function)
+        task = options.task
+        if options.retry_on:
+            task = structs.replace(task, retry_on=dumps(options.retry_on, self.local))
         with self._lock:
-            content = (body.digest, name, _dumps(options.task))
+            content = (body.digest, name, _dumps(task))
             spec = self._by_content.get(content)
             if spec is None:
                 number = next(self._numbers)
-                spec = ClientSpec(number, body, SpecBody(number, body.digest, name, options.task))
+                spec = ClientSpec(number, body, SpecBody(number, body.digest, name, task))
                 _remember(self._by_content, content, spec)
             if isinstance(function, _STABLE):
                 _remember(self._by_identity, (id(function), id(given)), (function, given, spec))

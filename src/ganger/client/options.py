@@ -14,7 +14,6 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from ganger.client.pickling import dumps
 from ganger.errors import InvalidOption
 from ganger.protocol.options import TaskOptions
 
@@ -29,11 +28,13 @@ class Options(Struct, frozen=True):
         task: As they travel.
         name: A name for the task, or empty for the function's own.
         given: The options that somebody wrote, as opposed to defaults.
+        retry_on: The exceptions to retry; pickled for each client, which knows what its workers can import.
     """
 
     task: TaskOptions = TaskOptions()
     name: str = ""
     given: frozenset[str] = frozenset()
+    retry_on: tuple[type[BaseException], ...] = ()
 
 
 def parse_bytes(value: object, label: str) -> float:
@@ -65,14 +66,16 @@ def merge(base: Options, changes: Mapping[str, Any]) -> Options:
         raise InvalidOption(f"there is no option {unknown[0]!r}", hint=hint)
     parsed = {name: _PARSERS[name](value, name) for name, value in changes.items()}
     name = parsed.pop("name", base.name)
-    return Options(structs.replace(base.task, **parsed), name, base.given | frozenset(changes))
+    retry_on = parsed.pop("retry_on", base.retry_on)
+    return Options(structs.replace(base.task, **parsed), name, base.given | frozenset(changes), retry_on)
 
 
 def overlay(base: Options, top: Options) -> Options:
     """`base` with what was written in `top`: of two places the one nearer to the call wins."""
-    written = {name: getattr(top.task, name) for name in top.given if name != "name"}
+    written = {name: getattr(top.task, name) for name in top.given - {"name", "retry_on"}}
+    retry_on = top.retry_on if "retry_on" in top.given else base.retry_on
     name = top.name if "name" in top.given else base.name
-    return Options(structs.replace(base.task, **written), name, base.given | top.given)
+    return Options(structs.replace(base.task, **written), name, base.given | top.given, retry_on)
 
 
 def _number(value: object, label: str) -> float:
@@ -152,12 +155,12 @@ def _workers(value: object, label: str) -> list[str]:
     raise InvalidOption(f"{label} must be a worker's name or a list of names, it is {value!r}")
 
 
-def _exceptions(value: object, label: str) -> bytes:
+def _exceptions(value: object, label: str) -> tuple[type[BaseException], ...]:
     classes = value if isinstance(value, tuple) else tuple(value) if isinstance(value, list) else (value,)
     for each in classes:
         if not (isinstance(each, type) and issubclass(each, BaseException)):
             raise InvalidOption(f"{label} must be an exception class or a tuple of them, it holds {each!r}")
-    return dumps(classes)
+    return classes
 
 
 _PARSERS: dict[str, Callable[[Any, str], Any]] = {
