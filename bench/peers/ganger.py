@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import ganger
 from bench.peers.peer import RESULT_TIMEOUT_S, BasePeer, Handle
-from bench.processes import command_line, tree_pids
+from bench.processes import tree_pids
 
 
 class Ganger(BasePeer):
@@ -36,7 +37,7 @@ class Ganger(BasePeer):
 
     def master_pids(self) -> list[int]:
         """Return the master's process."""
-        return [pid for pid in tree_pids(os.getpid()) if _is_master(command_line(pid))]
+        return [pid for pid in tree_pids(os.getpid()) if _is_master(pid)]
 
     def stop(self) -> None:
         """Close the cluster."""
@@ -51,5 +52,9 @@ class GangerOnDisk(Ganger):
         return ganger.Cluster(slots=slots, journal=os.path.join(os.getcwd(), "journal"))
 
 
-def _is_master(command: str) -> bool:
-    return "ganger" in command and "master" in command
+def _is_master(pid: int) -> bool:
+    """By the name that the process gives itself."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "ganger-master"
+    except OSError:
+        return False

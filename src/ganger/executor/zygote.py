@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import array
 import contextlib
-import ctypes
 import os
 import resource
 import select
@@ -22,16 +21,10 @@ from ganger.executor.child import ExecutorLimits, run_executor
 from ganger.protocol.codec import decode_to_zygote, encode
 from ganger.protocol.executor_messages import Exited, Fork, Forked, Kill
 from ganger.protocol.framing import FrameParser, frame
+from ganger.runtime.process import die_with_parent, name_process
 
-PR_SET_PDEATHSIG = 1
 MESSAGE_BYTES_MAX = 1 << 16
 FAILED_EXIT = 70
-
-
-def die_with_parent(number: int = signal.SIGKILL) -> None:
-    """Asks the kernel to end this process when its parent ends (Linux; elsewhere nothing)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number)
 
 
 class Zygote:
@@ -110,6 +103,7 @@ class Zygote:
             self.sock.close()
             os.setpgid(0, 0)
             die_with_parent()
+            name_process("ganger-executor")
             sys.path[:] = [*request.paths, *(path for path in sys.path if path not in request.paths)]
             run_executor(socket.socket(fileno=executor_socket), ring, request.preload, self.limits)
             code = 0
@@ -165,6 +159,7 @@ def fork_zygote(limits: ExecutorLimits) -> tuple[socket.socket, int]:
     try:
         ours.close()
         os.setpgid(0, 0)
+        name_process("ganger-zygote")
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         Zygote(theirs, limits).serve()

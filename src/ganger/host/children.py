@@ -16,10 +16,11 @@ import uvloop
 
 from ganger.errors import GangerError, InvariantViolated
 from ganger.executor.child import ExecutorLimits
-from ganger.executor.zygote import die_with_parent, fork_zygote
+from ganger.executor.zygote import fork_zygote
 from ganger.host.plan import Status
 from ganger.master.server import MasterPlan, MasterServer
 from ganger.protocol.framing import frame
+from ganger.runtime.process import die_with_parent, name_process
 from ganger.worker.agent import Agent, WorkerPlan
 
 FAILED_EXIT = 1
@@ -74,6 +75,7 @@ def _become(name: str, status: int, body: Callable[[Say], None]) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
         os.setpgid(0, 0)  # Ctrl-C is the host's to hear: it ends its children in order
         die_with_parent()
+        name_process("ganger-master" if name == "master" else "ganger-worker")
         body(say)
         code = 0
     except GangerError as error:
