@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -74,7 +75,7 @@ def square(number: int) -> int:
 @pytest.mark.parametrize("concurrency", [1, 8])
 def test_coroutines_and_plain_calls_take_turns_in_one_executor(cluster: Cluster, concurrency: int) -> None:
     home = cluster.submit(where).result(PATIENCE_S)
-    shared = cluster.options(concurrency=concurrency)
+    shared: Any = cluster.options(concurrency=concurrency)
     futures = []
     for number in range(400):
         client, function = (shared, async_square) if number % 3 else (cluster, square)
@@ -86,7 +87,7 @@ def test_coroutines_and_plain_calls_take_turns_in_one_executor(cluster: Cluster,
 
 
 def test_a_plain_call_may_run_a_loop_of_its_own_between_coroutines(cluster: Cluster) -> None:
-    shared = cluster.options(concurrency=4)
+    shared: Any = cluster.options(concurrency=4)
     for number in range(20):
         first = shared.submit(async_square, number)
         second = cluster.submit(square_in_a_loop_of_its_own, number)
@@ -95,7 +96,7 @@ def test_a_plain_call_may_run_a_loop_of_its_own_between_coroutines(cluster: Clus
 
 @pytest.mark.parametrize("size_bytes", [0, MIB, 20 * MIB])
 def test_coroutines_return_values_of_any_allowed_size(cluster: Cluster, size_bytes: int) -> None:
-    shared = cluster.options(concurrency=4)
+    shared: Any = cluster.options(concurrency=4)
     small = shared.submit_many(async_square, range(8))
     large = shared.submit_many(async_blob, [size_bytes] * 3)
     assert [future.result(PATIENCE_S) for future in large] == [blob(size_bytes)] * 3
@@ -103,7 +104,7 @@ def test_coroutines_return_values_of_any_allowed_size(cluster: Cluster, size_byt
 
 
 def test_coroutines_take_arguments_of_any_allowed_size(cluster: Cluster) -> None:
-    shared = cluster.options(concurrency=8)
+    shared: Any = cluster.options(concurrency=8)
     sizes = [number * 3 * 10**4 for number in range(60)] + [20 * MIB] * 3
     futures = [shared.submit(async_length, blob(size)) for size in sizes]
     assert cluster.gather(futures, PATIENCE_S) == sizes
@@ -117,7 +118,7 @@ def test_what_a_coroutine_raises_is_told(cluster: Cluster, kind: type[BaseExcept
 
 
 def test_a_crash_among_coroutines_charges_those_that_had_started(cluster: Cluster) -> None:
-    shared = cluster.options(concurrency=4, losses_max=1)
+    shared: Any = cluster.options(concurrency=4, losses_max=1)
     bad, *others = shared.submit_many(async_exit, range(4))
     assert isinstance(bad.exception(PATIENCE_S), ExecutorCrashed)
     assert cluster.gather(others, PATIENCE_S) == [1, 2, 3], "alone they succeed"
@@ -125,7 +126,7 @@ def test_a_crash_among_coroutines_charges_those_that_had_started(cluster: Cluste
 
 def test_a_coroutine_that_blocks_holds_up_its_neighbours_and_nobody_else() -> None:
     with quick_cluster(slots=2) as pair:
-        shared = pair.options(concurrency=2)
+        shared: Any = pair.options(concurrency=2)
         blocking = shared.submit_many(async_block, [0.3, 0.0])
         stays = pair.gather(pair.submit_many(stay, [0.0] * 20), PATIENCE_S)
         assert pair.gather(blocking, PATIENCE_S) == [0.3, 0.0]
@@ -133,7 +134,7 @@ def test_a_coroutine_that_blocks_holds_up_its_neighbours_and_nobody_else() -> No
 
 
 def test_what_a_coroutine_leaves_on_the_loop_holds_up_nothing(cluster: Cluster) -> None:
-    shared = cluster.options(concurrency=4)
+    shared: Any = cluster.options(concurrency=4)
     assert shared.submit(leave_a_task_behind).result(PATIENCE_S) == "left"
     assert shared.submit(gather_many, 50).result(PATIENCE_S) == sum(n * n for n in range(50))
     assert cluster.submit(square, 3).result(PATIENCE_S) == 9

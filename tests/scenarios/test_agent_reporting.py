@@ -197,7 +197,9 @@ def test_an_agent_that_is_asked_to_leave_without_a_master_says_so_when_it_is_bac
     assert agent.returned == [2]
 
 
-def test_what_a_crash_gives_back_while_draining_goes_to_the_master(agent: AgentEnvironment) -> None:
+def test_a_call_that_was_sent_and_not_started_goes_back_when_the_agent_drains(
+    agent: AgentEnvironment,
+) -> None:
     agent.assign(1)
     agent.hear(m.Drain())
     assert agent.returned == [1]
