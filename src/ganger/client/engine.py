@@ -342,9 +342,14 @@ class Engine:
             )
             return
         self._request_count += 1
+        try:
+            body = encode(make(self._request_count))
+        except Exception as error:
+            answer.set_exception(error)
+            return
         self._requests[self._request_count] = answer
         self._flush()
-        self.connection.link.send(encode(make(self._request_count)))
+        self.connection.link.send(body)
 
     # --- what the master says --------------------------------------------------------------------
 

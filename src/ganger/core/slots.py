@@ -152,18 +152,23 @@ class Slot:
         else:
             self.counts.pop(spec, None)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether coroutines share it: each tells of its own end, and none stands behind another."""
+        return bool(self.out) and next(iter(self.out.values())).spec.concurrency > 1
+
     def running(self) -> list[Attempt]:
         """The attempts that have started and not ended."""
         out = self.out
         if not out:
             return []
-        if next(iter(out.values())).spec.concurrency > 1:
+        if self.is_shared:
             return list(out.values())
         current = out.get(self.started)
         return [current] if current is not None else []
 
     def unstarted(self) -> list[tuple[int, Attempt]]:
         """The calls behind the one that started last, in order."""
-        if self.out and next(iter(self.out.values())).spec.concurrency > 1:
+        if self.is_shared:
             return []
         return [(index, attempt) for index, attempt in self.out.items() if index > self.started]

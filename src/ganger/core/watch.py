@@ -30,7 +30,7 @@ class Watch:
         for slot in self.core.slots:
             if not slot.out:
                 continue
-            if len(slot.out) > 1 and not slot.stalled:
+            if len(slot.out) > 1 and not slot.stalled and not slot.is_shared:
                 return int(settings.tick_s * 1e9)
             pause_ns = self._pause_ns(slot)
             if pause_ns is None:

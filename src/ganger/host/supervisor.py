@@ -145,7 +145,7 @@ class Supervisor:
             self.workers.pop(status.name, None)
             if not self.workers and not self._restarts:
                 self._failed = self._stopping = True
-        elif status.message != self._told:
+        elif base in self._proved and status.message != self._told:
             self._told = status.message
             hint = f"\nhint: {status.hint}" if status.hint else ""
             sys.stderr.write(

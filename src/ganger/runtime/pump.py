@@ -133,7 +133,10 @@ class Pump:
         if self._records and self.journal.durable and not self._committing:
             batch = encode_records(self._records)
             self._records.clear()
-            self.journal.commit(batch, self._release)
+            try:
+                self.journal.commit(batch, self._release)
+            except JournalFull as error:  # nobody waits for these records: the clients will say them again
+                self.log(WARNING, f"the journal is full at the end: {error.message}")
 
     def _collect(self, effects: list[Effect]) -> None:
         for effect in effects:
