@@ -45,8 +45,11 @@ class Watch:
         if oldest.spec.timeout_ns:
             return min(settings.announce_ns, max(settings.stall_ns, oldest.spec.timeout_ns // TIMEOUT_CHECKS))
         if any(attempt.ending is not None for attempt in slot.out.values()):
-            return settings.announce_ns
-        if oldest.announced and (slot.stalled or oldest.spec.concurrency > 1):
+            return max(settings.stall_ns, int(settings.cancel_grace_s * 1e9) // TIMEOUT_CHECKS)
+        if slot.is_shared:
+            told = all(attempt.announced for attempt in slot.out.values())
+            return None if told else settings.announce_ns
+        if oldest.announced and slot.stalled:
             return None
         return settings.announce_ns if slot.stalled else settings.stall_ns
 

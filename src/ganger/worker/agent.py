@@ -107,6 +107,8 @@ class Agent:
         self._prepared = asyncio.Event()
         self._flush_queued = False
         self._tick_handle: asyncio.TimerHandle | None = None
+        self._tick_wait_ns = 0
+        self._tick_least_ns = int(settings.tick_s * 1e9)
         self._on_ready: Callable[[], None] = lambda: None
 
     async def run(self, on_ready: Callable[[], None]) -> None:
@@ -177,7 +179,7 @@ class Agent:
         if self.executors.changed:
             self.executors.changed = False
             self._send_beat()
-        if self._tick_handle is None:
+        if self._tick_handle is None or self._tick_wait_ns > self._tick_least_ns:
             self._schedule_tick()
         if not self._prepared.is_set() and all(slot.ready for slot in self.core.slots):
             self._prepared.set()
@@ -204,8 +206,12 @@ class Agent:
 
     def _schedule_tick(self) -> None:
         wait_ns = self.core.next_look_ns()
-        if wait_ns is not None:
-            self._tick_handle = asyncio.get_running_loop().call_later(wait_ns / 1e9, self._tick)
+        if wait_ns is None or (self._tick_handle is not None and wait_ns >= self._tick_wait_ns):
+            return
+        if self._tick_handle is not None:  # something that must be looked at sooner has come
+            self._tick_handle.cancel()
+        self._tick_wait_ns = wait_ns
+        self._tick_handle = asyncio.get_running_loop().call_later(wait_ns / 1e9, self._tick)
 
     def _tick(self) -> None:
         self._tick_handle = None
