@@ -61,6 +61,8 @@ from ganger.protocol.messages import (
 logger = logging.getLogger("ganger")
 
 EXIT_TIMEOUT_S = 1.0
+GOODBYE_S = 1.0
+"""How long a client that leaves waits for the master to hang up."""
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 
@@ -106,6 +108,8 @@ class Engine:
         self._late_cancels: list[int] = []
         self._unusable: GangerError | None = None
         self._flush_queued = False
+        self._leaving = False
+        self._gone = False
         self._requests: dict[int, concurrent.futures.Future[bytes]] = {}
         self._request_count = 0
         self._first = concurrent.futures.Future[None]()
@@ -161,9 +165,24 @@ class Engine:
         self.callbacks.close()
 
     def _say_goodbye(self) -> None:
-        if self.connection.link is not None:
-            self._flush()
-            self.connection.link.send(encode(Goodbye()))
+        """Leaves, and waits for the master to hang up.
+
+        A socket that is closed while the master writes to it takes along what the master has not read:
+        the goodbye would be lost, and the session would linger until it times out.
+        """
+        link = self.connection.link
+        if link is None:
+            self._hang_up()
+            return
+        self._flush()
+        link.send(encode(Goodbye()))
+        self._leaving = True
+        self._loop.call_later(GOODBYE_S, self._hang_up)
+
+    def _hang_up(self) -> None:
+        if self._gone:
+            return
+        self._gone = True
         self.connection.close()
         self._abandon(self._unusable or ClusterClosed("the client was closed"))
         self._loop.call_soon(self._loop.stop)
@@ -381,6 +400,8 @@ class Engine:
 
     def on_away(self, reason: str) -> None:
         """The master is away; questions must be asked again, calls need not."""
+        if self._leaving:
+            self._hang_up()
         self._fail_requests(
             MasterUnreachable(f"the master went away ({reason})", hint="try again in a moment")
         )
