@@ -15,7 +15,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -259,11 +259,6 @@ class Engine:
     def when_room(self, callback: Callable[[], None]) -> None:
         """Calls back once, from the connection's thread, when there is room or the client is unusable."""
         self.outbox.when_room(callback)
-
-    def submit_all(self, entries: Iterable[Entry]) -> None:
-        """Buffers calls."""
-        for entry in entries:
-            self.submit(entry)
 
     def _wake(self) -> None:
         if not self._flush_queued:

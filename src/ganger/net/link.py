@@ -68,11 +68,6 @@ class Link(asyncio.Protocol):
             transport.write(header)
             transport.write(body)
 
-    @property
-    def queued_bytes(self) -> int:
-        """What has not left yet."""
-        return self.transport.get_write_buffer_size() if self.transport is not None else 0
-
     def close(self) -> None:
         """Closes after what is queued has left."""
         if self.transport is not None:
